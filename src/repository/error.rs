@@ -1,0 +1,89 @@
+//! What can go wrong with a database, in words that say what a caller can do about it.
+
+use sea_orm::{DbErr, RuntimeErr};
+
+/// A failure of the database. The cause is for the log, never for a caller.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database is away or too busy; the same call may succeed later.
+    #[error("the database is not available")]
+    Unavailable(#[source] DbErr),
+    /// There is no room left to write.
+    #[error("the database has no room left")]
+    Full(#[source] DbErr),
+    /// A statement took longer than it may.
+    #[error("the database took too long")]
+    TimedOut(#[source] DbErr),
+    /// The stored data is damaged.
+    #[error("the stored data is damaged")]
+    Corrupt(String),
+    /// Anything else; a fault of the service.
+    #[error("the database failed")]
+    Failed(#[source] DbErr),
+}
+
+impl From<DbErr> for Error {
+    fn from(error: DbErr) -> Self {
+        match kind(&error) {
+            Kind::Unavailable => Self::Unavailable(error),
+            Kind::Full => Self::Full(error),
+            Kind::TimedOut => Self::TimedOut(error),
+            Kind::Failed => Self::Failed(error),
+        }
+    }
+}
+
+enum Kind {
+    Unavailable,
+    Full,
+    TimedOut,
+    Failed,
+}
+
+/// Sorts an error by SQLSTATE (PostgreSQL manual, appendix A) or by SQLite's result code
+/// (https://www.sqlite.org/rescode.html), never by its text.
+fn kind(error: &DbErr) -> Kind {
+    let (DbErr::Conn(cause) | DbErr::Exec(cause) | DbErr::Query(cause)) = error else {
+        let waited = matches!(error, DbErr::ConnectionAcquire(_));
+        return if waited { Kind::Unavailable } else { Kind::Failed };
+    };
+    let RuntimeErr::SqlxError(cause) = cause else { return Kind::Failed };
+    match cause.as_ref() {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => Kind::Unavailable,
+        sqlx::Error::Database(cause) => cause.code().map_or(Kind::Failed, |code| by_code(&code)),
+        _ => Kind::Failed,
+    }
+}
+
+fn by_code(code: &str) -> Kind {
+    // SQLite: the low byte of the extended code is the primary one. A SQLSTATE has five characters.
+    if code.len() < 5 && let Ok(code) = code.parse::<u32>() {
+        return match code & 0xff {
+            // SQLITE_BUSY, SQLITE_LOCKED, SQLITE_IOERR, SQLITE_CANTOPEN
+            5 | 6 | 10 | 14 => Kind::Unavailable,
+            // SQLITE_FULL
+            13 => Kind::Full,
+            // SQLITE_INTERRUPT
+            9 => Kind::TimedOut,
+            _ => Kind::Failed,
+        };
+    }
+    match code {
+        // disk_full
+        "53100" => Kind::Full,
+        // query_canceled, lock_not_available
+        "57014" | "55P03" => Kind::TimedOut,
+        // serialization_failure, deadlock_detected
+        "40001" | "40P01" => Kind::Unavailable,
+        // Connection exceptions, insufficient resources, operator intervention.
+        code if code.starts_with("08") || code.starts_with("53") || code.starts_with("57") => {
+            Kind::Unavailable
+        }
+        _ => Kind::Failed,
+    }
+}
