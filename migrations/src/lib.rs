@@ -8,7 +8,9 @@
 //! each unique key of a tenant's table holds `namespace_id`, and there are no sequences, triggers
 //! or defaults computed by the database.
 
-use sea_orm_migration::prelude::*;
+pub use sea_orm_migration::{Migration, MigrationStatus, MigratorTrait};
+
+use sea_orm_migration::prelude::MigrationTrait;
 
 mod columns;
 mod m20261120_000001_access;

@@ -68,6 +68,9 @@ fn columns(manager: &SchemaManager<'_>) -> Vec<ColumnDef> {
         required(manager, "document", Kind::Json),
         // The same as it came, where lower case changed it.
         nullable(manager, "document_exact", Kind::Json),
+        // Half a SHA-256 of what the caller sent, without its timestamp: tells a repeated write
+        // from another one of the same id.
+        required(manager, "content_hash", Kind::Bytes),
         // The encoded message, which is what readers get.
         required(manager, "record", Kind::Bytes),
     ]

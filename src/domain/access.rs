@@ -41,8 +41,7 @@ impl FromStr for NamespaceId {
 /// Whether `name` can name a namespace: `[a-z0-9][a-z0-9-]{0,62}`.
 #[must_use]
 pub fn is_namespace_name(name: &str) -> bool {
-    let allowed =
-        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     (1..=MAX_NAMESPACE_NAME_BYTES).contains(&name.len())
         && name.bytes().all(allowed)
         && !name.starts_with('-')

@@ -122,7 +122,7 @@ impl JsonRoot {
 }
 
 /// One step of a path through JSON.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Segment(String);
 
 impl Segment {

@@ -229,6 +229,3 @@ pub enum TextTest {
     /// These are words of it, one after the other.
     Phrase(Vec<String>),
 }
-
-#[cfg(test)]
-mod tests;

@@ -62,6 +62,14 @@ impl Pattern {
         Ok(pattern)
     }
 
+    /// A pattern that matches where these words stand as whole words, one after the other, with
+    /// nothing of a letter or digit between them. The words are letters and digits only.
+    #[must_use]
+    pub fn of_words<'w>(words: impl IntoIterator<Item = &'w str>) -> Self {
+        let words = words.into_iter().collect::<Vec<_>>().join(r"[^\p{L}\p{N}]+");
+        Self(format!(r"(?:^|[^\p{{L}}\p{{N}}]){words}(?:[^\p{{L}}\p{{N}}]|$)"))
+    }
+
     /// The pattern as it was given.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -100,7 +108,8 @@ mod tests {
 
     #[test]
     fn accepts_what_people_write() {
-        for source in ["^ret_", r"\w+\s+\d{2,4}", "(?i)straße", r"^[^@]+@[^@]+\.\w+$", "", r"\pL+"] {
+        for source in ["^ret_", r"\w+\s+\d{2,4}", "(?i)straße", r"^[^@]+@[^@]+\.\w+$", "", r"\pL+"]
+        {
             assert!(Pattern::parse(source).is_ok(), "{source}");
         }
     }

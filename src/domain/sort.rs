@@ -92,8 +92,10 @@ impl Sort {
         let mut violations = Violations::default();
         if keys.len() > MAX_SORT_KEYS {
             let found = keys.len();
-            violations
-                .add(path, format!("a sort has at most {MAX_SORT_KEYS} keys; this one has {found}"));
+            violations.add(
+                path,
+                format!("a sort has at most {MAX_SORT_KEYS} keys; this one has {found}"),
+            );
             return Err(violations);
         }
         let mut sort = Vec::with_capacity(keys.len() + 2);
@@ -191,14 +193,22 @@ impl SortField {
     fn admits(&self, value: &KeyValue) -> bool {
         match (self, value) {
             (_, KeyValue::Missing) => self.can_be_missing(),
-            (Self::Identifier(_), KeyValue::Text(text))
-            | (Self::Json(_), KeyValue::Text(text)) => !text.contains('\0'),
+            (Self::Identifier(_), KeyValue::Text(text)) | (Self::Json(_), KeyValue::Text(text)) => {
+                !text.contains('\0')
+            }
             (Self::Integer(_), KeyValue::Integer(number)) => i32::try_from(*number).is_ok(),
             (Self::Time(_), KeyValue::Integer(_)) | (Self::Json(_), KeyValue::Boolean(_)) => true,
             (Self::Score | Self::Json(_), KeyValue::Number(number)) => number.is_finite(),
             (
-                Self::Identifier(_) | Self::Integer(_) | Self::Score | Self::Time(_) | Self::Json(_),
-                KeyValue::Integer(_) | KeyValue::Number(_) | KeyValue::Text(_) | KeyValue::Boolean(_),
+                Self::Identifier(_)
+                | Self::Integer(_)
+                | Self::Score
+                | Self::Time(_)
+                | Self::Json(_),
+                KeyValue::Integer(_)
+                | KeyValue::Number(_)
+                | KeyValue::Text(_)
+                | KeyValue::Boolean(_),
             ) => false,
         }
     }
@@ -230,7 +240,9 @@ mod tests {
             .iter()
             .map(|key| match (&key.field, key.direction) {
                 (SortField::Identifier(field), Direction::Ascending) => field.name().to_owned(),
-                (SortField::Identifier(field), Direction::Descending) => format!("-{}", field.name()),
+                (SortField::Identifier(field), Direction::Descending) => {
+                    format!("-{}", field.name())
+                }
                 (SortField::Time(field), Direction::Ascending) => field.name().to_owned(),
                 (SortField::Time(field), Direction::Descending) => format!("-{}", field.name()),
                 (other, _) => format!("{other:?}"),

@@ -1,5 +1,16 @@
 //! The gRPC surface: decodes requests into the domain, asks the repository, encodes answers.
 //! Generated types stop here.
 
+pub mod auth;
+mod deadline;
+mod decode;
+pub mod error;
+pub mod interaction_service;
+pub mod layers;
 pub mod page;
+mod page_token;
+mod pages;
+mod projection;
 pub mod proto;
+pub mod status;
+pub mod transport_status;

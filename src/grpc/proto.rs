@@ -1,6 +1,12 @@
 //! The messages and services generated from `proto/`.
 
-#![allow(missing_docs, unreachable_pub, unused_qualifications, clippy::all, reason = "generated; the proto has the comments")]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    unused_qualifications,
+    clippy::all,
+    reason = "generated; the proto has the comments"
+)]
 
 include!(concat!(env!("OUT_DIR"), "/interactions.v1.rs"));
 

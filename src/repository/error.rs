@@ -62,7 +62,9 @@ fn kind(error: &DbErr) -> Kind {
 
 fn by_code(code: &str) -> Kind {
     // SQLite: the low byte of the extended code is the primary one. A SQLSTATE has five characters.
-    if code.len() < 5 && let Ok(code) = code.parse::<u32>() {
+    if code.len() < 5
+        && let Ok(code) = code.parse::<u32>()
+    {
         return match code & 0xff {
             // SQLITE_BUSY, SQLITE_LOCKED, SQLITE_IOERR, SQLITE_CANTOPEN
             5 | 6 | 10 | 14 => Kind::Unavailable,

@@ -18,8 +18,8 @@ mod regex_postgres;
 mod search;
 mod write;
 
-pub use access::{NewKey, NewNamespaceError};
-pub use connect::{MigrationState, Settings};
+pub use access::{DEFAULT_ORGANISATION, NewKey, NewNamespaceError};
+pub use connect::{ConnectError, MigrationState, Settings, SettingsError};
 pub use error::Error;
 pub use read::Start;
 pub use write::{Conflict, NewInteraction, Outcome, WriteError};

@@ -82,8 +82,10 @@ struct Builder<'v> {
 impl Builder<'_> {
     fn node(&mut self, node: Node, depth: usize, case: Case) -> Filter {
         if depth > MAX_DEPTH {
-            self.violations
-                .add(node.path, format!("a filter is at most {MAX_DEPTH} levels deep, the root included"));
+            self.violations.add(
+                node.path,
+                format!("a filter is at most {MAX_DEPTH} levels deep, the root included"),
+            );
             return Filter::NOTHING;
         }
         match node.kind {

@@ -28,7 +28,10 @@ enum Question {
     Exists(bool),
     IsNull(bool),
     /// `eq` and `in`; `null` among the values stands apart, because it means "has nothing".
-    In { values: Vec<Value>, or_null: bool },
+    In {
+        values: Vec<Value>,
+        or_null: bool,
+    },
     Ordered(Order, Value),
     Text(TextOperator, String),
 }
@@ -136,9 +139,9 @@ fn types(question: Question) -> Result<Filter, String> {
             Ok(in_list(names, or_null, exists, |names| Filter::Condition(Condition::Types(names))))
         }
         Question::Text(TextOperator::Contains, name) => Ok(Filter::of_type(type_name(&name)?)),
-        Question::Text(..) | Question::Ordered(..) => Err(
-            "interaction_type takes eq, ne, in, nin, contains, exists and is_null".to_owned(),
-        ),
+        Question::Text(..) | Question::Ordered(..) => {
+            Err("interaction_type takes eq, ne, in, nin, contains, exists and is_null".to_owned())
+        }
     }
 }
 
@@ -237,7 +240,11 @@ fn each<T>(
     values.into_iter().map(convert).collect()
 }
 
-fn text_test(operator: TextOperator, value: String, case: Case) -> Result<(TextTest, Case), String> {
+fn text_test(
+    operator: TextOperator,
+    value: String,
+    case: Case,
+) -> Result<(TextTest, Case), String> {
     let case = if matches!(operator, TextOperator::Text) { Case::Insensitive } else { case };
     let folded = match case {
         Case::Sensitive => value.clone(),
@@ -384,7 +391,10 @@ fn exact_i32(number: f64) -> Option<i32> {
 }
 
 /// The whole number to which an integer is ordered just as it is to `number`.
-#[expect(clippy::cast_possible_truncation, reason = "float-to-integer casts saturate, as is wanted")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "float-to-integer casts saturate, as is wanted"
+)]
 fn integer_bound(order: Order, number: f64) -> i64 {
     match order {
         // x < 5.5 is x < 6, and x >= 5.5 is x >= 6.

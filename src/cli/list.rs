@@ -1,0 +1,197 @@
+//! `interactions list`: prints interactions as their pages arrive.
+
+mod pages;
+mod table;
+
+use std::process::ExitCode;
+use std::str::FromStr;
+
+use anyhow::{Context as _, anyhow};
+use clap::Args;
+use tonic::Streaming;
+
+use super::client::{Connection, explain};
+use super::filters::{Filters, split_list};
+use super::stdout::{Stdout, unless_closed};
+use crate::domain::query::MAX_SKIP;
+use crate::grpc::page::Page;
+use crate::grpc::proto::{ListInteractionsRequest, Sort, sort::Direction};
+use pages::{Format, Pages};
+
+/// Lists interactions, the newest first unless sorted otherwise.
+#[derive(Debug, Args)]
+pub(super) struct List {
+    #[command(flatten)]
+    filters: Filters,
+
+    /// Fields to sort by, such as -timestamp,position or metadata.price; - is descending
+    #[arg(long, value_name = "FIELDS", allow_hyphen_values = true)]
+    sort: Option<SortKeys>,
+
+    /// The most interactions to list; 0 is all
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(value_parser = clap::value_parser!(i64).range(0..))]
+    limit: i64,
+
+    /// The most interactions in one page, up to 1,000; 0 leaves it to the service
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(value_parser = clap::value_parser!(i32).range(0..))]
+    page_size: i32,
+
+    /// Continue after the page that ended with this token; all else must be as it was
+    #[arg(long, value_name = "TOKEN", default_value = "", hide_default_value = true)]
+    page_token: String,
+
+    /// Pass over so many interactions first
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(value_parser = clap::value_parser!(i32).range(0..=i64::from(MAX_SKIP)))]
+    skip: i32,
+
+    /// Print how many match in all, on standard error
+    #[arg(long)]
+    total: bool,
+
+    /// Fields to print, such as user_id,metadata.device; interaction_id always comes
+    #[arg(long, value_name = "FIELDS")]
+    select: Option<Selection>,
+
+    /// How to print them [default: table on a terminal, else jsonl]
+    #[arg(short, long, value_name = "FORMAT")]
+    output: Option<Format>,
+
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Debug, Clone)]
+struct SortKeys(Vec<Sort>);
+
+impl FromStr for SortKeys {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let key = |entry: &str| match entry.strip_prefix('-') {
+            Some(field) => Sort { field: field.to_owned(), direction: Direction::Desc.into() },
+            None => Sort { field: entry.to_owned(), direction: Direction::Asc.into() },
+        };
+        Ok(Self(split_list(text)?.into_iter().map(key).collect()))
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Selection(Vec<String>);
+
+impl FromStr for Selection {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Ok(Self(split_list(text)?.into_iter().map(str::to_owned).collect()))
+    }
+}
+
+impl List {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// When the service cannot be reached, refuses the call or breaks off, or the interactions
+    /// cannot be printed.
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        let terminal = Stdout::is_terminal();
+        let default = if terminal { Format::Table } else { Format::Jsonl };
+        let format = self.output.unwrap_or(default);
+        let width = console::Term::stdout().size_checked().map(|(_, columns)| columns);
+        let output = Pages::new(Stdout::new(), format, width.filter(|_| terminal))?;
+        let mut client = self.connection.connect().await?;
+        let (limit, request) = (self.limit, self.request());
+        let pages = client.list_interactions(request).await;
+        let pages = pages.map_err(|status| explain(&status))?.into_inner();
+        unless_closed(print(pages, limit, output).await)
+    }
+
+    fn request(self) -> ListInteractionsRequest {
+        let Self {
+            filters,
+            sort,
+            limit,
+            page_size,
+            page_token,
+            skip,
+            total,
+            select,
+            output: _,
+            connection: _,
+        } = self;
+        let Filters {
+            filters,
+            execution_id,
+            retriever_id,
+            session_id,
+            user_id,
+            feature_id,
+            interaction_type,
+            search,
+        } = filters;
+        ListInteractionsRequest {
+            execution_id: execution_id.unwrap_or_default(),
+            retriever_id: retriever_id.unwrap_or_default(),
+            session_id: session_id.unwrap_or_default(),
+            user_id: user_id.unwrap_or_default(),
+            feature_id: feature_id.unwrap_or_default(),
+            interaction_type: interaction_type.unwrap_or_default(),
+            filters: filters.map(|filter| filter.0),
+            filter: None,
+            sort: sort.map_or_else(Vec::new, |keys| keys.0),
+            search: search.unwrap_or_default(),
+            page_size,
+            page_token,
+            limit,
+            skip,
+            include_total: total,
+            select: select.map_or_else(Vec::new, |fields| fields.0),
+        }
+    }
+}
+
+/// Prints pages until the end, and on standard error how to go on where there is more.
+async fn print(
+    mut pages: Streaming<Page>,
+    limit: i64,
+    mut output: Pages<Stdout>,
+) -> anyhow::Result<()> {
+    // Of the last page; none before the first.
+    let mut next: Option<String> = None;
+    loop {
+        let page = pages.message().await.map_err(|status| explain(&status));
+        let page = page.with_context(|| stopped(output.printed(), next.as_deref()))?;
+        let Some(Page { interactions, next_page_token, total_size }) = page else { break };
+        output.write(&interactions)?;
+        if let Some(total) = total_size {
+            note(&format!("total: {total}"));
+        }
+        next = Some(next_page_token);
+    }
+    let printed = output.printed();
+    let reached_limit = limit > 0 && i64::try_from(printed).is_ok_and(|printed| printed >= limit);
+    match next.as_deref() {
+        Some("") => {}
+        Some(token) if reached_limit => note(&format!("there is more: --page-token {token}")),
+        Some(_) | None => return Err(anyhow!("the service ended the list too soon").context(stopped(printed, next.as_deref()))),
+    }
+    Ok(output.finish()?)
+}
+
+/// How far a list came that broke off, and how to go on.
+fn stopped(printed: u64, next: Option<&str>) -> String {
+    match next {
+        Some(token) if !token.is_empty() => {
+            format!("stopped after {printed} interactions (continue with --page-token {token})")
+        }
+        Some(_) | None => format!("stopped after {printed} interactions"),
+    }
+}
+
+/// Tells people something beside the list. Nobody listens where it cannot be written.
+fn note(text: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr(), "{text}");
+}

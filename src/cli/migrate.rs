@@ -1,0 +1,61 @@
+//! `interactions migrate`: the schema of the database.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use super::listing;
+use crate::config::DatabaseArgs;
+use crate::repository::{MigrationState, Repository};
+use crate::server;
+
+/// Brings the schema of the database up to date, or back.
+#[derive(Debug, Args)]
+pub struct Migrate {
+    #[command(subcommand)]
+    action: Option<Action>,
+
+    #[command(flatten)]
+    database: DatabaseArgs,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+enum Action {
+    /// Apply what the database lacks (this is the default)
+    Up,
+    /// Take back the last migrations, AND THE DATA in what they made
+    Down {
+        /// How many
+        #[arg(long, default_value_t = 1)]
+        steps: u32,
+    },
+    /// Show which migrations the database has
+    Status,
+}
+
+impl Migrate {
+    /// Runs the command.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be opened, or a migration fails.
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        let Self { action, database } = self;
+        let repository = server::open(&database, server::Migrate::Never).await?;
+        match action.unwrap_or(Action::Up) {
+            Action::Up => repository.migrate_up().await?,
+            Action::Down { steps } => repository.migrate_down(steps).await?,
+            Action::Status => print_states(&repository).await?,
+        }
+        repository.close().await;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+async fn print_states(repository: &Repository) -> anyhow::Result<()> {
+    for MigrationState { name, applied } in repository.migration_states().await? {
+        let state = if applied { "applied" } else { "pending" };
+        listing::print_line(&format!("{state}  {name}"))?;
+    }
+    Ok(())
+}

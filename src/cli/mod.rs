@@ -1,0 +1,102 @@
+//! The command line: one file for each command.
+//!
+//! `serve`, `demo`, `migrate`, `namespace` and `key` work on the database; `import`, `list`,
+//! `count`, `get` and `health` are clients of the service and know nothing of it but its proto.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::filter::LevelFilter;
+
+mod client;
+mod count;
+mod demo;
+mod demo_data;
+mod filters;
+mod get;
+mod health;
+mod import;
+mod json;
+mod key;
+mod lines;
+mod list;
+mod listing;
+mod migrate;
+mod namespace;
+mod output;
+mod serve;
+mod stdout;
+mod stop_signal;
+mod table;
+
+/// Remembers what people did with search results, and answers questions about it, over gRPC.
+#[derive(Debug, Parser)]
+#[command(name = "interactions", version, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::Serve),
+    Demo(demo::Demo),
+    Migrate(migrate::Migrate),
+    Namespace(namespace::Namespace),
+    Key(key::Key),
+    Import(import::Import),
+    List(list::List),
+    Count(count::Count),
+    Get(get::Get),
+    Health(health::Health),
+}
+
+impl Cli {
+    /// What is logged unless the environment says otherwise: a server tells what it does, a tool
+    /// only what goes wrong.
+    #[must_use]
+    pub fn log_level(&self) -> LevelFilter {
+        match self.command {
+            Command::Serve(_) | Command::Migrate(_) => LevelFilter::INFO,
+            Command::Demo(_)
+            | Command::Namespace(_)
+            | Command::Key(_)
+            | Command::Import(_)
+            | Command::List(_)
+            | Command::Count(_)
+            | Command::Get(_)
+            | Command::Health(_) => LevelFilter::WARN,
+        }
+    }
+
+    /// Runs the command.
+    ///
+    /// # Errors
+    ///
+    /// When the command fails; the error says why, for the user to read.
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        match self.command {
+            Command::Serve(command) => command.run().await,
+            Command::Demo(command) => command.run().await,
+            Command::Migrate(command) => command.run().await,
+            Command::Namespace(command) => command.run().await,
+            Command::Key(command) => command.run().await,
+            Command::Import(command) => command.run().await,
+            Command::List(command) => command.run().await,
+            Command::Count(command) => command.run().await,
+            Command::Get(command) => command.run().await,
+            Command::Health(command) => command.run().await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,192 @@
+//! Who calls, and where they may work: the metadata of a call, against keys and namespaces.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use moka::Expiry;
+use moka::future::Cache;
+use tonic::metadata::MetadataMap;
+
+use super::error::{ApiError, InvalidReason};
+use crate::domain::access::{
+    ApiKey, KeySecret, NAMESPACE_NAME_ACCEPTED, NamespaceId, Scope, is_namespace_name,
+};
+use crate::domain::time;
+use crate::domain::violation::echo;
+use crate::repository::{Error, Repository};
+
+/// The header that names the namespace, and the field of errors about it.
+const NAMESPACE_HEADER: &str = "x-namespace";
+const AUTHORIZATION_HEADER: &str = "authorization";
+
+/// Entries kept of keys, and as many of namespaces.
+const CACHE_ENTRIES: u64 = 10_000;
+/// How long a key or a namespace that was found is taken as it was. A revoked key opens nothing
+/// after it.
+const PRESENT: Duration = Duration::from_secs(10);
+/// How long a key that was not found is not asked for again. Nobody can present a key before it is
+/// made, so none has to wait for this.
+const KEY_ABSENT: Duration = Duration::from_secs(60);
+/// The same for a namespace, which somebody may ask for and then make.
+const NAMESPACE_ABSENT: Duration = Duration::from_secs(1);
+
+/// Who makes a call, and where it works.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The public id of the key.
+    pub key_id: String,
+    /// The namespace, which the key reaches.
+    pub namespace: NamespaceId,
+}
+
+/// Decides what calls may do. Remembers keys and namespaces for ten seconds; however many calls
+/// wait for the same one, the database is asked once.
+#[derive(Debug)]
+pub struct Auth {
+    repository: Repository,
+    /// By hash, so that the secrets themselves are not kept.
+    keys: Cache<[u8; 32], Option<Arc<ApiKey>>>,
+    /// By organisation.
+    namespaces: Cache<(i64, NamespaceRef), Option<NamespaceId>>,
+}
+
+/// A namespace as a caller names it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum NamespaceRef {
+    Id(NamespaceId),
+    Name(String),
+}
+
+impl Auth {
+    /// Decides by what `repository` holds.
+    #[must_use]
+    pub fn new(repository: Repository) -> Self {
+        let lifetimes = |absent| Lifetimes { present: PRESENT, absent };
+        let keys = Cache::builder().max_capacity(CACHE_ENTRIES);
+        let namespaces = Cache::builder().max_capacity(CACHE_ENTRIES);
+        Self {
+            repository,
+            keys: keys.expire_after(lifetimes(KEY_ABSENT)).build(),
+            namespaces: namespaces.expire_after(lifetimes(NAMESPACE_ABSENT)).build(),
+        }
+    }
+
+    /// Who calls and in which namespace, if the key in `metadata` is valid, has `scope` and reaches
+    /// the namespace that `metadata` names, or its own default where it names none.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError::Unauthenticated`] for a key that is not valid, [`ApiError::ScopeMissing`] and
+    /// [`ApiError::NamespaceDenied`] for what a valid one may not do, [`ApiError::Invalid`] where no
+    /// namespace is named, and [`ApiError::Repository`] when the database fails.
+    pub async fn authorize(
+        &self,
+        metadata: &MetadataMap,
+        scope: Scope,
+    ) -> Result<Caller, ApiError> {
+        let key = self.authenticate(metadata).await?;
+        if !key.may(scope) {
+            return Err(ApiError::ScopeMissing(scope));
+        }
+        let named = named_namespace(metadata)?;
+        let default = key.default_namespace.map(NamespaceRef::Id);
+        let wanted = named.or(default).ok_or_else(|| namespace_error("name a namespace here"))?;
+        let namespace = self.namespace(key.organisation_id, wanted).await?;
+        match namespace.filter(|namespace| key.reaches(*namespace)) {
+            Some(namespace) => Ok(Caller { key_id: key.key_id.clone(), namespace }),
+            None => Err(ApiError::NamespaceDenied),
+        }
+    }
+
+    async fn authenticate(&self, metadata: &MetadataMap) -> Result<Arc<ApiKey>, ApiError> {
+        let Some(secret) = bearer(metadata).and_then(KeySecret::parse) else {
+            return Err(ApiError::Unauthenticated);
+        };
+        match self.key(secret.hash()).await? {
+            // An expiry may pass while the key is remembered.
+            Some(key) if key.is_valid(time::now()) => Ok(key),
+            found => {
+                let (key_id, known) = (secret.key_id(), found.is_some());
+                tracing::debug!(key_id, known, "api key refused");
+                Err(ApiError::Unauthenticated)
+            }
+        }
+    }
+
+    async fn key(&self, hash: [u8; 32]) -> Result<Option<Arc<ApiKey>>, Arc<Error>> {
+        let find = async { Ok(self.repository.key_by_hash(&hash).await?.map(Arc::new)) };
+        self.keys.try_get_with(hash, find).await
+    }
+
+    async fn namespace(
+        &self,
+        organisation: i64,
+        wanted: NamespaceRef,
+    ) -> Result<Option<NamespaceId>, Arc<Error>> {
+        let find = async {
+            let found = match &wanted {
+                NamespaceRef::Id(id) => self.repository.namespace_by_id(organisation, *id).await?,
+                NamespaceRef::Name(name) => {
+                    self.repository.namespace_by_name(organisation, name).await?
+                }
+            };
+            Ok(found.map(|namespace| namespace.id))
+        };
+        self.namespaces.try_get_with((organisation, wanted.clone()), find).await
+    }
+}
+
+/// The credentials of the one `authorization` header, whose scheme is `Bearer` in any case
+/// (RFC 9110, section 11.1).
+fn bearer(metadata: &MetadataMap) -> Option<&str> {
+    let mut headers = metadata.get_all(AUTHORIZATION_HEADER).iter();
+    let (Some(header), None) = (headers.next(), headers.next()) else { return None };
+    let (scheme, credentials) = header.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| credentials.trim_start_matches(' '))
+}
+
+/// The namespace in the metadata; `None` where there is no such header.
+fn named_namespace(metadata: &MetadataMap) -> Result<Option<NamespaceRef>, ApiError> {
+    let mut headers = metadata.get_all(NAMESPACE_HEADER).iter();
+    let Some(header) = headers.next() else { return Ok(None) };
+    if headers.next().is_some() {
+        return Err(namespace_error("name one namespace; there are several"));
+    }
+    let text = header.to_str().unwrap_or_default();
+    if let Ok(id) = text.parse() {
+        return Ok(Some(NamespaceRef::Id(id)));
+    }
+    if is_namespace_name(text) {
+        return Ok(Some(NamespaceRef::Name(text.to_owned())));
+    }
+    let wrong = format!(
+        "{} is neither a namespace's id (ns_…) nor a name, which is {NAMESPACE_NAME_ACCEPTED}",
+        echo(text)
+    );
+    Err(namespace_error(wrong))
+}
+
+fn namespace_error(description: impl Into<String>) -> ApiError {
+    ApiError::invalid(InvalidReason::Namespace, NAMESPACE_HEADER, description)
+}
+
+/// How long entries live: what was found longer, or shorter, than what was not.
+#[derive(Debug)]
+struct Lifetimes {
+    present: Duration,
+    absent: Duration,
+}
+
+impl<Key, Value> Expiry<Key, Option<Value>> for Lifetimes {
+    fn expire_after_create(
+        &self,
+        _key: &Key,
+        value: &Option<Value>,
+        _created_at: Instant,
+    ) -> Option<Duration> {
+        Some(if value.is_some() { self.present } else { self.absent })
+    }
+}
+
+#[cfg(test)]
+mod tests;

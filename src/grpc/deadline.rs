@@ -1,0 +1,84 @@
+//! The time by which a caller wants its answer.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tonic::metadata::MetadataMap;
+
+use super::error::{ApiError, InvalidReason};
+
+const HEADER: &str = "grpc-timeout";
+
+/// The transport has a timer of its own for unary calls, which answers CANCELLED. Ours goes off
+/// this much before it.
+const AHEAD: Duration = Duration::from_millis(5);
+
+/// When the time of a call is up; `None` where it has all the time.
+///
+/// # Errors
+/// When `grpc-timeout` is not a number of at most 8 digits and one of the units H, M, S, m, u, n
+/// (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>).
+pub(super) fn of(metadata: &MetadataMap) -> Result<Option<Instant>, ApiError> {
+    let Some(header) = metadata.get(HEADER) else { return Ok(None) };
+    let timeout = header.to_str().ok().and_then(parse).ok_or_else(|| {
+        let accepted = "takes up to 8 digits and one of the units H, M, S, m, u, n";
+        ApiError::invalid(InvalidReason::Request, HEADER, accepted)
+    })?;
+    Ok(Instant::now().checked_add(timeout.saturating_sub(AHEAD)))
+}
+
+/// Waits until `deadline`; for ever where there is none.
+pub(super) async fn passed(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The answer of `work`, unless its time is up before.
+///
+/// # Errors
+/// Those of `work`, and [`ApiError::DeadlineExceeded`].
+pub(super) async fn within<T>(
+    deadline: Option<Instant>,
+    work: impl Future<Output = Result<T, ApiError>>,
+) -> Result<T, ApiError> {
+    tokio::select! {
+        biased;
+        answer = work => answer,
+        () = passed(deadline) => Err(ApiError::DeadlineExceeded),
+    }
+}
+
+fn parse(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if !(1..=8).contains(&digits.len()) || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let count: u64 = digits.parse().ok()?;
+    match unit {
+        "H" => Some(Duration::from_secs(count * 3_600)),
+        "M" => Some(Duration::from_secs(count * 60)),
+        "S" => Some(Duration::from_secs(count)),
+        "m" => Some(Duration::from_millis(count)),
+        "u" => Some(Duration::from_micros(count)),
+        "n" => Some(Duration::from_nanos(count)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_every_unit_and_nothing_else() {
+        assert_eq!(parse("2H"), Some(Duration::from_secs(7_200)));
+        assert_eq!(parse("100m"), Some(Duration::from_millis(100)));
+        assert_eq!(parse("99999999n"), Some(Duration::from_nanos(99_999_999)));
+        for wrong in ["", "S", "5", "-1S", "1.5S", "123456789S", "5s", "5é"] {
+            assert_eq!(parse(wrong), None, "{wrong}");
+        }
+    }
+}

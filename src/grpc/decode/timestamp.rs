@@ -1,0 +1,51 @@
+//! `google.protobuf.Timestamp` as microseconds.
+
+use prost_types::Timestamp;
+
+use crate::domain::interaction::MAX_AHEAD_MICROS;
+use crate::domain::time::Micros;
+use crate::domain::violation::Violations;
+
+const MICROS_PER_SECOND: i64 = 1_000_000;
+const NANOS_PER_MICRO: i32 = 1_000;
+const MAX_NANOS: i32 = 999_999_999;
+
+/// When an interaction happened: from 1970 to a day ahead of `now`. Digits finer than a microsecond
+/// are cut off.
+pub(super) fn happened(
+    timestamp: &Timestamp,
+    now: Micros,
+    path: &str,
+    violations: &mut Violations,
+) -> Micros {
+    let Timestamp { seconds, nanos } = *timestamp;
+    if !(0..=MAX_NANOS).contains(&nanos) {
+        violations.add(format!("{path}.nanos"), "takes 0 to 999999999");
+        return now;
+    }
+    let micros = seconds
+        .checked_mul(MICROS_PER_SECOND)
+        .and_then(|micros| micros.checked_add(i64::from(nanos / NANOS_PER_MICRO)));
+    match micros {
+        Some(micros) if (0..=now + MAX_AHEAD_MICROS).contains(&micros) => micros,
+        Some(_) | None => {
+            violations.add(path, "takes times from 1970-01-01 to 24 hours ahead of now");
+            now
+        }
+    }
+}
+
+/// The message for a time.
+pub(super) fn message(micros: Micros) -> Timestamp {
+    let seconds = micros.div_euclid(MICROS_PER_SECOND);
+    let fraction = micros.rem_euclid(MICROS_PER_SECOND);
+    // A fraction of a second is less than a million microseconds, a billion nanoseconds.
+    let nanos = i32::try_from(fraction).unwrap_or_default() * NANOS_PER_MICRO;
+    Timestamp { seconds, nanos }
+}
+
+/// The time of a message that this service wrote.
+pub(super) fn micros(timestamp: &Timestamp) -> Micros {
+    let Timestamp { seconds, nanos } = *timestamp;
+    seconds.saturating_mul(MICROS_PER_SECOND).saturating_add(i64::from(nanos / NANOS_PER_MICRO))
+}

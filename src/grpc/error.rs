@@ -1,0 +1,101 @@
+//! What can be wrong with a call, free of transport: `status` turns it into what goes out.
+
+use std::sync::Arc;
+
+use crate::domain::access::Scope;
+use crate::domain::violation::Violations;
+use crate::repository;
+
+/// Why a call fails. What a caller may know and what only the log may know are apart: the causes
+/// inside never leave the service.
+#[derive(Debug, Clone)]
+pub enum ApiError {
+    /// The request breaks rules.
+    Invalid {
+        /// Which kind of rule.
+        reason: InvalidReason,
+        /// Everything that is wrong with it; not empty.
+        violations: Violations,
+    },
+    /// No valid API key came with the call. A missing, a malformed, an unknown, an expired and a
+    /// revoked key are one: telling them apart would tell a thief what he holds.
+    Unauthenticated,
+    /// The key lacks this scope.
+    ScopeMissing(Scope),
+    /// The key does not reach the namespace, or there is none: one answer, or names would leak.
+    NamespaceDenied,
+    /// There is no interaction of this id in the namespace.
+    NotFound {
+        /// The id that was asked for.
+        interaction_id: String,
+    },
+    /// Interactions of these ids are there with other content.
+    AlreadyExists(Violations),
+    /// The request is larger than a message may be.
+    MessageTooLarge {
+        /// What was found and what is allowed, for the caller to read.
+        description: String,
+    },
+    /// The service does not know this method.
+    MethodUnknown,
+    /// The service does not read messages compressed in this way.
+    CompressionUnknown,
+    /// More calls are under way than the service takes on.
+    Overloaded,
+    /// The server is about to stop.
+    Stopping,
+    /// The caller's time is up.
+    DeadlineExceeded,
+    /// The database failed.
+    Repository(Arc<repository::Error>),
+    /// A fault of the service.
+    Internal {
+        /// What happened, for the log.
+        cause: String,
+    },
+}
+
+/// Which kind of rule a request breaks; clients see it as the reason in `ErrorInfo`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InvalidReason {
+    /// A field of the request.
+    Request,
+    /// The page token: broken, or of another request.
+    PageToken,
+    /// No namespace is named, or more than one, or the name is not one that a namespace can have.
+    Namespace,
+    /// The bytes are not a message of the method.
+    Message,
+}
+
+impl ApiError {
+    /// A request with one thing wrong.
+    #[must_use]
+    pub fn invalid(
+        reason: InvalidReason,
+        field: impl Into<String>,
+        description: impl Into<String>,
+    ) -> Self {
+        let mut violations = Violations::default();
+        violations.add(field, description);
+        Self::Invalid { reason, violations }
+    }
+}
+
+impl From<Violations> for ApiError {
+    fn from(violations: Violations) -> Self {
+        Self::Invalid { reason: InvalidReason::Request, violations }
+    }
+}
+
+impl From<repository::Error> for ApiError {
+    fn from(error: repository::Error) -> Self {
+        Self::Repository(Arc::new(error))
+    }
+}
+
+impl From<Arc<repository::Error>> for ApiError {
+    fn from(error: Arc<repository::Error>) -> Self {
+        Self::Repository(error)
+    }
+}

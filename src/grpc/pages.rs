@@ -1,0 +1,226 @@
+//! The pages of one list call: a loop of short queries, pulled by the client.
+//!
+//! Between queries nothing is held: no connection, no transaction, no cursor. The next page is read
+//! while the client takes the present one, and no further ahead.
+
+use std::panic::AssertUnwindSafe;
+
+use bytes::Bytes;
+use futures::{FutureExt as _, Stream};
+use prost::Message as _;
+use prost::encoding::encoded_len_varint;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+use tonic::Status;
+
+use super::decode::interaction::stored;
+use super::decode::list::List;
+use super::error::ApiError;
+use super::page::Page;
+use super::page_token;
+use crate::domain::query::MAX_PAGE_BYTES;
+use crate::domain::sort::Position;
+use crate::repository::{Repository, Start};
+
+/// Most rows that are asked for before it is known how large rows are: at 256 KiB each, reading
+/// ahead must stay bounded.
+const FIRST_ROWS: u64 = 256;
+
+/// Reads a list page by page.
+pub(super) struct Pages {
+    repository: Repository,
+    list: List,
+    start: Start,
+    /// Interactions still to come in this call; `None`: no limit.
+    remaining: Option<u64>,
+    /// Most rows to ask for at once, by what rows weighed so far.
+    rows_at_once: u64,
+    total_size: Option<i64>,
+}
+
+impl Pages {
+    /// Prepares to answer `list`: finds where it starts, and counts where the total is wanted.
+    pub(super) async fn open(repository: Repository, list: List) -> Result<Self, ApiError> {
+        let mut start = match list.page_token.as_str() {
+            "" => None,
+            token => Some(page_token::decode(token, &list.query)?),
+        };
+        let total_size = match start {
+            None if list.include_total => {
+                let total = repository.count(&list.query.selection).await?;
+                Some(i64::try_from(total).unwrap_or(i64::MAX))
+            }
+            None | Some(_) => None,
+        };
+        let mut remaining = list.limit;
+        if list.skip > 0 {
+            match repository.nth(&list.query, &start, list.skip.into()).await? {
+                Some(record) => start = Some(position(&list, &record)?),
+                // Everything is passed over.
+                None => remaining = Some(0),
+            }
+        }
+        Ok(Self { repository, list, start, remaining, rows_at_once: FIRST_ROWS, total_size })
+    }
+
+    /// The next page; the one whose token is empty is the last.
+    pub(super) async fn next(&mut self) -> Result<Page, ApiError> {
+        let wanted = self.remaining.unwrap_or(u64::MAX).min(self.list.page_size.into());
+        if wanted == 0 {
+            // Only where skipping passed over everything: a limit ends with the page that meets it.
+            let total_size = self.total_size.take();
+            return Ok(Page {
+                interactions: Vec::new(),
+                next_page_token: String::new(),
+                total_size,
+            });
+        }
+        let records = self.read(wanted).await?;
+        let mut page = self.cut(&records, wanted)?;
+        let taken = page.interactions.len();
+        if let Some(last) = page.interactions.last() {
+            self.start = Some(position(&self.list, last)?);
+        }
+        if let Some(projection) = &self.list.projection {
+            for record in &mut page.interactions {
+                *record = projection.apply(record).map(Bytes::from).ok_or_else(not_stored)?;
+            }
+        }
+        self.remaining = self.remaining.map(|remaining| remaining.saturating_sub(taken as u64));
+        page.total_size = self.total_size.take();
+        Ok(page)
+    }
+
+    /// Whether the call goes on after `page`.
+    fn goes_on(&self, page: &Page) -> bool {
+        !page.next_page_token.is_empty() && self.remaining != Some(0)
+    }
+
+    /// Reads one more than `wanted`, to know whether the list goes on; fewer at its end, or when
+    /// they weigh more than a page.
+    async fn read(&mut self, wanted: u64) -> Result<Vec<Bytes>, ApiError> {
+        let mut records = Vec::new();
+        let mut weight = 0;
+        let mut start = self.start.clone();
+        loop {
+            let missing = (wanted + 1).saturating_sub(records.len() as u64);
+            let limit = missing.min(self.rows_at_once);
+            let budget = MAX_PAGE_BYTES.saturating_sub(weight);
+            let rows = self.repository.page(&self.list.query, &start, limit, budget).await?;
+            let found = rows.len() as u64;
+            weight += rows.iter().map(Bytes::len).sum::<usize>();
+            records.extend(rows);
+            let at_end = found < limit && weight <= MAX_PAGE_BYTES;
+            if at_end || weight > MAX_PAGE_BYTES || records.len() as u64 > wanted {
+                break;
+            }
+            let Some(last) = records.last() else { break };
+            start = Some(position(&self.list, last)?);
+            self.rows_at_once = rows_per_page(weight, records.len());
+        }
+        self.rows_at_once = rows_per_page(weight, records.len());
+        Ok(records)
+    }
+
+    /// The page of as many `records` as are `wanted` and fit, with a token if any is left over.
+    fn cut(&self, records: &[Bytes], wanted: u64) -> Result<Page, ApiError> {
+        let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
+        let mut count = records.len().min(wanted);
+        loop {
+            let interactions = records[..count].to_vec();
+            let token = match interactions.last() {
+                Some(last) if count < records.len() => {
+                    page_token::encode(&self.list.query, &position(&self.list, last)?)
+                }
+                Some(_) | None => String::new(),
+            };
+            let page = Page { interactions, next_page_token: token, total_size: self.total_size };
+            let excess = page.encoded_len().saturating_sub(MAX_PAGE_BYTES);
+            if excess == 0 || count <= 1 {
+                return Ok(page);
+            }
+            count = without(records, count, excess);
+        }
+    }
+}
+
+/// How many of `count` records are left when enough are dropped to save `excess` bytes; at least 1.
+fn without(records: &[Bytes], mut count: usize, excess: usize) -> usize {
+    let mut saved = 0;
+    while saved < excess && count > 1 {
+        count -= 1;
+        let length = records[count].len();
+        saved += 1 + encoded_len_varint(length as u64) + length;
+    }
+    count
+}
+
+/// How many rows fill a page when they weigh as much as `count` rows did.
+fn rows_per_page(weight: usize, count: usize) -> u64 {
+    let average = weight / count.max(1) + 1;
+    (MAX_PAGE_BYTES / average).max(8) as u64 + 1
+}
+
+fn position(list: &List, record: &[u8]) -> Result<Position, ApiError> {
+    let interaction = stored(record).ok_or_else(not_stored)?;
+    Ok(list.query.sort.position_of(&interaction))
+}
+
+fn panicked() -> ApiError {
+    ApiError::Internal { cause: "a list panicked".to_owned() }
+}
+
+fn not_stored() -> ApiError {
+    ApiError::Internal { cause: "a stored record is no interaction".to_owned() }
+}
+
+/// Sends `pages` as the client takes them, until the end, the first error, `deadline`, or
+/// `shutdown`.
+pub(super) fn stream(
+    mut pages: Pages,
+    deadline: Option<Instant>,
+    shutdown: CancellationToken,
+) -> impl Stream<Item = Result<Page, Status>> + Send {
+    let (sender, receiver) = mpsc::channel(1);
+    let pump = async move {
+        // Room first, then the page: otherwise a second one would wait outside of the channel.
+        while let Ok(room) = sender.reserve().await {
+            let page = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => Err(ApiError::Stopping),
+                () = super::deadline::passed(deadline) => Err(ApiError::DeadlineExceeded),
+                page = AssertUnwindSafe(pages.next()).catch_unwind() => {
+                    // A stream that just ended would look like the end of the list.
+                    page.unwrap_or_else(|_| Err(panicked()))
+                }
+            };
+            let goes_on = page.as_ref().is_ok_and(|page| pages.goes_on(page));
+            room.send(page.map_err(Status::from));
+            if !goes_on {
+                break;
+            }
+        }
+    };
+    let pump = AbortOnDropHandle::new(tokio::spawn(pump));
+    Attached { stream: ReceiverStream::new(receiver), _pump: pump }
+}
+
+/// A stream, and the task that fills it and ends with it.
+struct Attached<S> {
+    stream: S,
+    _pump: AbortOnDropHandle<()>,
+}
+
+impl<S: Stream + Unpin> Stream for Attached<S> {
+    type Item = S::Item;
+
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<S::Item>> {
+        std::pin::Pin::new(&mut self.stream).poll_next(context)
+    }
+}

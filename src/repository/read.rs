@@ -1,0 +1,160 @@
+//! Reading: pages, counts and single interactions.
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use sea_orm::sea_query::{Expr, ExprTrait, Query as Sql, SelectStatement};
+use sea_orm::{ConnectionTrait, QueryResult, StatementBuilder, StreamTrait};
+
+use super::condition::Compiler;
+use super::entity::interaction::{Column, Entity};
+use super::keyset::{self, Run};
+use super::{Error, Repository};
+use crate::domain::access::NamespaceId;
+use crate::domain::query::{Query, Selection};
+use crate::domain::sort::Position;
+
+/// Where a list goes on.
+pub type Start = Option<Position>;
+
+impl Repository {
+    /// The next interactions of `query` after `start`, encoded, in order: at most `limit`, and no
+    /// more once they weigh over `max_bytes` (the one that goes over is the last). Fewer than
+    /// `limit` that weigh less mean that the list ends there.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn page(
+        &self,
+        query: &Query,
+        start: &Start,
+        limit: u64,
+        max_bytes: usize,
+    ) -> Result<Vec<Bytes>, Error> {
+        let mut records = Vec::new();
+        let mut weight = 0;
+        for statement in self.page_statements(query, start, limit) {
+            let Some(room) = limit.checked_sub(records.len() as u64).filter(|room| *room > 0)
+            else {
+                break;
+            };
+            let statement = with_limit(statement, room);
+            let mut rows = self.reader.stream(&statement).await?;
+            while let Some(row) = rows.try_next().await? {
+                let record = record(&row)?;
+                weight += record.len();
+                records.push(record);
+                if weight > max_bytes {
+                    return Ok(records);
+                }
+            }
+        }
+        Ok(records)
+    }
+
+    /// The statements that a page is read by, one after the other until it is full.
+    #[must_use]
+    pub fn page_statements(
+        &self,
+        query: &Query,
+        start: &Start,
+        limit: u64,
+    ) -> Vec<SelectStatement> {
+        let compiler = self.compiler(query.selection.namespace);
+        let runs = keyset::runs(compiler, &query.sort, start.as_ref());
+        let select = selected(compiler, &query.selection);
+        runs.into_iter().map(|run| with_limit(narrowed(&select, run), limit)).collect()
+    }
+
+    /// The interaction that stands `place` places after `start` in the order of `query`, encoded;
+    /// 1 is the next one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn nth(
+        &self,
+        query: &Query,
+        start: &Start,
+        place: u64,
+    ) -> Result<Option<Bytes>, Error> {
+        let compiler = self.compiler(query.selection.namespace);
+        let run = keyset::whole(compiler, &query.sort, start.as_ref());
+        let mut select = narrowed(&selected(compiler, &query.selection), run);
+        select.limit(1).offset(place.saturating_sub(1));
+        self.reader.query_one(&select).await?.map(|row| record(&row)).transpose()
+    }
+
+    /// How many interactions are in `selection`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn count(&self, selection: &Selection) -> Result<u64, Error> {
+        let select = self.count_statement(selection);
+        let row = self.reader.query_one(&select).await?;
+        let count = row.map(|row| row.try_get_by_index::<i64>(0)).transpose()?.unwrap_or_default();
+        Ok(u64::try_from(count).unwrap_or_default())
+    }
+
+    /// The statement that counts `selection`.
+    #[must_use]
+    pub fn count_statement(&self, selection: &Selection) -> SelectStatement {
+        let mut select = selected(self.compiler(selection.namespace), selection);
+        select.clear_selects().expr(Expr::cust("COUNT(*)"));
+        select
+    }
+
+    /// The encoded interaction with this id.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn get(&self, namespace: NamespaceId, id: &str) -> Result<Option<Bytes>, Error> {
+        let mut select = in_namespace(namespace);
+        select.and_where(Expr::col(Column::InteractionId).eq(id));
+        self.reader.query_one(&select).await?.map(|row| record(&row)).transpose()
+    }
+
+    /// A statement as text, with its values, as this database gets it.
+    #[must_use]
+    pub fn render(&self, statement: &impl StatementBuilder) -> sea_orm::Statement {
+        statement.build(&self.dialect.backend())
+    }
+
+    pub(super) fn compiler(&self, namespace: NamespaceId) -> Compiler {
+        Compiler { dialect: self.dialect, namespace }
+    }
+}
+
+/// Everything of one namespace. This is the one place where a namespace becomes a condition.
+fn in_namespace(namespace: NamespaceId) -> SelectStatement {
+    let mut select = Sql::select();
+    select
+        .column(Column::Record)
+        .from(Entity)
+        .and_where(Expr::col(Column::NamespaceId).eq(namespace.0));
+    select
+}
+
+fn selected(compiler: Compiler, selection: &Selection) -> SelectStatement {
+    let mut select = in_namespace(selection.namespace);
+    for condition in compiler.conjuncts(&selection.filter) {
+        select.and_where(condition);
+    }
+    if let Some(search) = &selection.search {
+        select.and_where(compiler.search(search));
+    }
+    select
+}
+
+fn narrowed(select: &SelectStatement, run: Run) -> SelectStatement {
+    let mut select = select.clone();
+    run.apply(&mut select);
+    select
+}
+
+fn with_limit(mut select: SelectStatement, limit: u64) -> SelectStatement {
+    select.reset_limit().limit(limit);
+    select
+}
+
+fn record(row: &QueryResult) -> Result<Bytes, Error> {
+    Ok(Bytes::from(row.try_get_by_index::<Vec<u8>>(0)?))
+}

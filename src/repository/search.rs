@@ -1,0 +1,123 @@
+//! Full-text search: what is stored for it, and the condition that asks it.
+//!
+//! One tokeniser, ours, makes the words on both sides and for both databases. PostgreSQL keeps the
+//! distinct words in a `tsvector` without positions, of which it would keep no more than 16,383
+//! (manual, section 12.11), and checks phrases against the words in their order. SQLite's FTS5 keeps
+//! positions of its own; there every word starts with its namespace.
+
+use std::collections::BTreeSet;
+
+use sea_orm::sea_query::Expr;
+
+use super::Dialect;
+use super::condition::{Compiler, all, any};
+use super::entity::interaction::Part;
+use crate::domain::access::NamespaceId;
+use crate::domain::search::{Search, Side, Term};
+
+/// The words of each value, as PostgreSQL keeps them to check phrases: each with a space on both
+/// sides, and a line for each value.
+pub(super) fn text(values: &[Vec<String>]) -> String {
+    let lines: Vec<_> = values.iter().map(|words| format!(" {} ", words.join(" "))).collect();
+    lines.join("\n")
+}
+
+/// The distinct words, as PostgreSQL reads a `tsvector`.
+pub(super) fn vector(values: &[Vec<String>]) -> String {
+    let words: BTreeSet<_> = values.iter().flatten().collect();
+    words.into_iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+}
+
+/// The words of each value, as SQLite indexes them. A token that no search asks for stands between
+/// values, so that no phrase runs from one into the next.
+pub(super) fn tokens(namespace: NamespaceId, values: &[Vec<String>]) -> String {
+    let prefix = prefix(namespace);
+    let value = |words: &Vec<String>| {
+        words.iter().map(|word| format!("{prefix}{word}")).collect::<Vec<_>>().join(" ")
+    };
+    values.iter().map(value).collect::<Vec<_>>().join(" _ ")
+}
+
+impl Compiler {
+    /// The condition of the rows whose metadata has what `search` looks for.
+    pub(super) fn search(self, search: &Search) -> Expr {
+        match self.dialect {
+            Dialect::Sqlite => self.sql(
+                "row_id IN (SELECT rowid FROM interaction_words WHERE interaction_words MATCH ?)",
+                [Expr::value(self.fts5(search))],
+            ),
+            Dialect::Postgres => any(search.sides().iter().map(|side| self.side(side)).collect()),
+        }
+    }
+
+    fn side(self, side: &Side) -> Expr {
+        let required = side.required().iter().flat_map(|term| {
+            let (last, before) = split_last(term.words());
+            let before = before.iter().map(|word| quoted(word));
+            before.chain(last.map(|word| lexeme(word, term.is_prefix()))).collect::<Vec<_>>()
+        });
+        let excluded = side.excluded().iter().filter(|term| !is_phrase(term)).flat_map(|term| {
+            term.words().iter().map(|word| format!("!{}", lexeme(word, term.is_prefix())))
+        });
+        let words = required.chain(excluded).collect::<Vec<_>>().join(" & ");
+        let vector = Expr::col(Part::SearchWords);
+        let mut tests = vec![self.sql("? @@ ?::tsquery", [vector, Expr::value(words)])];
+        let required = side.required().iter().filter(|term| is_phrase(term));
+        tests.extend(required.map(|term| self.phrase("strpos(?, ?) > 0", term)));
+        let excluded = side.excluded().iter().filter(|term| is_phrase(term));
+        tests.extend(excluded.map(|term| self.phrase("strpos(?, ?) = 0", term)));
+        all(tests)
+    }
+
+    fn phrase(self, template: &str, term: &Term) -> Expr {
+        let end = if term.is_prefix() { "" } else { " " };
+        let phrase = format!(" {}{end}", term.words().join(" "));
+        self.sql(template, [Expr::col(Part::SearchText), Expr::value(phrase)])
+    }
+
+    /// The search as FTS5 spells it (https://www.sqlite.org/fts5.html, section 3).
+    fn fts5(self, search: &Search) -> String {
+        let prefix = prefix(self.namespace);
+        let term = |term: &Term| {
+            let words: Vec<_> = term.words().iter().map(|word| format!("{prefix}{word}")).collect();
+            let star = if term.is_prefix() { " *" } else { "" };
+            format!("\"{}\"{star}", words.join(" "))
+        };
+        let side = |side: &Side| {
+            let required = side.required().iter().map(term).collect::<Vec<_>>().join(" AND ");
+            if side.excluded().is_empty() {
+                return format!("({required})");
+            }
+            let excluded = side.excluded().iter().map(term).collect::<Vec<_>>().join(" OR ");
+            format!("(({required}) NOT ({excluded}))")
+        };
+        search.sides().iter().map(side).collect::<Vec<_>>().join(" OR ")
+    }
+}
+
+fn is_phrase(term: &Term) -> bool {
+    term.words().len() > 1
+}
+
+fn split_last(words: &[String]) -> (Option<&String>, &[String]) {
+    match words.split_last() {
+        Some((last, before)) => (Some(last), before),
+        None => (None, words),
+    }
+}
+
+fn lexeme(word: &str, prefix: bool) -> String {
+    let star = if prefix { ":*" } else { "" };
+    format!("{}{star}", quoted(word))
+}
+
+/// A word as a `tsvector` or `tsquery` takes it. Words are letters and numbers, so there is nothing
+/// inside to escape.
+fn quoted(word: &str) -> String {
+    format!("'{word}'")
+}
+
+/// What every token of a namespace starts with. An underscore belongs to no word.
+fn prefix(namespace: NamespaceId) -> String {
+    format!("{:x}_", namespace.0)
+}

@@ -1,0 +1,233 @@
+//! The composition root: opens the database, puts services and layers together, and lets the
+//! process go when it is told to stop.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use secrecy::ExposeSecret as _;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+use tower::util::MapResponseLayer;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::trace::TraceLayer;
+
+use crate::config::{DatabaseArgs, DatabasePlace};
+use crate::grpc::auth::Auth;
+use crate::grpc::interaction_service::InteractionServiceImpl;
+use crate::grpc::proto::interaction_service_server::{InteractionServiceServer, SERVICE_NAME};
+use crate::grpc::{layers, proto, transport_status};
+use crate::repository::{Dialect, Repository, Settings};
+
+/// Largest request in bytes: a batch of a thousand usual interactions, with room to spare.
+const MAX_REQUEST_BYTES: usize = 4 << 20;
+/// Largest answer in bytes. A page is never over 1 MiB; this only catches a fault.
+const MAX_ANSWER_BYTES: usize = 8 << 20;
+
+/// Calls at a time on one connection. tonic's default is no limit.
+const CONCURRENT_CALLS: u32 = 100;
+/// Streams of a connection that may fail by a fault of the client before it is closed. tonic's
+/// default is no limit, which lets a client spend our memory (RUSTSEC-2024-0003).
+const CLIENT_FAULTS: usize = 1024;
+/// A connection this long without a sign of life is asked for one.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+/// How long it may take to answer.
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+/// Largest metadata of a call, in bytes.
+const MAX_HEADER_BYTES: u32 = 16 << 10;
+/// Bytes that a client may send ahead on one call, and on all calls of a connection.
+const STREAM_WINDOW: u32 = 1 << 20;
+const CONNECTION_WINDOW: u32 = 4 << 20;
+
+/// How long calls may go on after the server was told to stop. The process is gone within 25
+/// seconds, before those who run it (30 seconds in Kubernetes) lose patience.
+const DRAIN_LIMIT: Duration = Duration::from_secs(24);
+/// How long closing the database may take after that.
+const CLOSE_LIMIT: Duration = Duration::from_millis(500);
+
+/// Which databases are brought up to date when they are opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Migrate {
+    /// None: whoever opens it looks after the schema.
+    Never,
+    /// SQLite, which belongs to this process alone. A PostgreSQL schema that is not up to date is
+    /// an error.
+    Sqlite,
+    /// Both.
+    Always,
+}
+
+/// Opens the database that `arguments` name.
+///
+/// # Errors
+///
+/// When it cannot be opened, does not fit or cannot be migrated, or is not up to date.
+pub async fn open(arguments: &DatabaseArgs, migrate: Migrate) -> anyhow::Result<Repository> {
+    let settings = settings(arguments)?;
+    let repository = Repository::connect(&settings).await;
+    let repository = repository.with_context(|| format!("cannot open {settings}"))?;
+    match (migrate, repository.dialect()) {
+        (Migrate::Never, Dialect::Sqlite | Dialect::Postgres) => {}
+        (Migrate::Sqlite | Migrate::Always, Dialect::Sqlite)
+        | (Migrate::Always, Dialect::Postgres) => {
+            let migrated = repository.migrate_up().await;
+            migrated.with_context(|| format!("cannot migrate {settings}"))?;
+        }
+        (Migrate::Sqlite, Dialect::Postgres) => require_schema(&repository).await?,
+    }
+    tracing::info!(database = %settings, "database opened");
+    Ok(repository)
+}
+
+fn settings(arguments: &DatabaseArgs) -> anyhow::Result<Settings> {
+    match arguments.place().context("name a database with --database-url")? {
+        DatabasePlace::Url(url) => Ok(Settings::from_url(url.expose_secret())?),
+        DatabasePlace::SqliteFile(path) => Ok(Settings::sqlite_file(&path)),
+    }
+}
+
+async fn require_schema(repository: &Repository) -> anyhow::Result<()> {
+    let states = repository.migration_states().await.context("cannot read the schema's state")?;
+    let pending = states.iter().filter(|state| !state.applied).count();
+    anyhow::ensure!(
+        pending == 0,
+        "the database lacks {pending} migrations: run `interactions migrate up` first"
+    );
+    Ok(())
+}
+
+/// A socket that listens, and is not served yet.
+#[derive(Debug)]
+pub struct Bound {
+    listener: TcpListener,
+    /// Its address, with the port that port 0 turned into.
+    pub local_addr: SocketAddr,
+}
+
+/// Takes the address to listen on.
+///
+/// # Errors
+///
+/// When it is taken, or not this machine's.
+pub async fn bind(listen: SocketAddr) -> io::Result<Bound> {
+    let listener = TcpListener::bind(listen).await?;
+    let local_addr = listener.local_addr()?;
+    Ok(Bound { listener, local_addr })
+}
+
+/// Serves until `shutdown` is cancelled. Then health says so, no connection is taken any more,
+/// streams end with UNAVAILABLE, and other calls have 24 seconds to end. Closes `repository`.
+///
+/// # Errors
+///
+/// When the descriptors built into the program are broken, or the listener fails.
+pub async fn run(
+    bound: Bound,
+    repository: Repository,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let Bound { listener, local_addr } = bound;
+    let (health, health_service) = tonic_health::server::health_reporter();
+    set_health(&health, ServingStatus::Serving).await;
+    let auth = Arc::new(Auth::new(repository.clone()));
+    let interactions =
+        InteractionServiceImpl::new(repository.clone(), auth, shutdown.clone());
+    let serving = with_limits(Server::builder())
+        // Outermost, so that it sees what the others turn away.
+        .layer(
+            TraceLayer::new_for_grpc()
+                .make_span_with(layers::call_span)
+                .on_request(())
+                .on_response(layers::on_response)
+                .on_body_chunk(())
+                .on_eos(layers::on_end)
+                // The code that maps an error to a status logs its cause.
+                .on_failure(()),
+        )
+        // Without it a panic resets the stream, which clients take for a cancellation of theirs.
+        .layer(CatchPanicLayer::custom(layers::answer_panic))
+        // Innermost: next to the code whose answers it mends.
+        .layer(MapResponseLayer::new(transport_status::decode_errors))
+        .add_service(health_service)
+        .add_service(reflection().build_v1()?)
+        // Older clients, and grpcurl before 1.9, know only this one.
+        .add_service(reflection().build_v1alpha()?)
+        .add_service(
+            InteractionServiceServer::new(interactions)
+                .max_decoding_message_size(MAX_REQUEST_BYTES)
+                .max_encoding_message_size(MAX_ANSWER_BYTES),
+        )
+        .serve_with_incoming_shutdown(incoming(listener), stop(health, shutdown.clone()));
+    tracing::info!(address = %local_addr, "serving");
+    let served = within_drain_limit(serving, shutdown).await;
+    if tokio::time::timeout(CLOSE_LIMIT, repository.close()).await.is_err() {
+        tracing::warn!("database connections were still in use");
+    }
+    tracing::info!("stopped");
+    Ok(served?)
+}
+
+fn with_limits(server: Server) -> Server {
+    server
+        .max_concurrent_streams(CONCURRENT_CALLS)
+        .http2_max_local_error_reset_streams(Some(CLIENT_FAULTS))
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .http2_max_header_list_size(MAX_HEADER_BYTES)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+}
+
+fn incoming(listener: TcpListener) -> TcpIncoming {
+    // tonic applies its own settings of sockets only to listeners that it makes itself.
+    TcpIncoming::from(listener).with_nodelay(Some(true)).with_keepalive(Some(KEEPALIVE_INTERVAL))
+}
+
+/// Everything that a client needs to know of our messages, the details of errors included.
+fn reflection() -> tonic_reflection::server::Builder<'static> {
+    tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+}
+
+/// Ends when the server is to take no more connections.
+async fn stop(health: HealthReporter, shutdown: CancellationToken) {
+    shutdown.cancelled().await;
+    set_health(&health, ServingStatus::NotServing).await;
+}
+
+/// The health of the service by its name, and of the whole server by the empty one.
+async fn set_health(health: &HealthReporter, status: ServingStatus) {
+    for service in ["", SERVICE_NAME] {
+        health.set_service_status(service, status).await;
+    }
+}
+
+/// Waits for `serving`, but after a shutdown only so long: by itself it would wait for ever for a
+/// client that never leaves.
+async fn within_drain_limit<E>(
+    serving: impl Future<Output = Result<(), E>>,
+    shutdown: CancellationToken,
+) -> Result<(), E> {
+    let too_late = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(DRAIN_LIMIT).await;
+    };
+    tokio::select! {
+        served = serving => served,
+        () = too_late => {
+            tracing::warn!("some connections did not end in time");
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

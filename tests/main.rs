@@ -1,0 +1,12 @@
+//! The tests of the service as a whole, as one program: they share a build, a link and helpers.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on ends by panicking"
+)]
+
+mod conformance;
+mod domain;
+mod support;

@@ -1,0 +1,39 @@
+//! Interactions as messages.
+
+use interactions::domain::interaction::Interaction;
+use interactions::domain::time::Micros;
+use interactions::grpc::proto;
+use prost_types::Timestamp;
+
+use super::typed::proto_struct;
+
+/// The message that records `interaction`, which must have no search request.
+pub fn message(interaction: &Interaction) -> proto::Interaction {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let types = interaction.types.names().iter().map(|name| name.as_str().to_owned());
+    assert!(interaction.search_request.is_none(), "a search request is no plain JSON");
+    proto::Interaction {
+        interaction_id: interaction.interaction_id.clone(),
+        feature_id: text(&interaction.feature_id),
+        interaction_type: types.collect(),
+        position: interaction.position,
+        metadata: interaction.metadata.as_ref().map(proto_struct),
+        user_id: text(&interaction.user_id),
+        session_id: text(&interaction.session_id),
+        execution_id: text(&interaction.execution_id),
+        retriever_id: text(&interaction.retriever_id),
+        feature_uri: text(&interaction.feature_uri),
+        query_snapshot: interaction.query_snapshot.as_ref().map(proto_struct),
+        search_request: None,
+        document_score: interaction.document_score,
+        result_set_size: interaction.result_set_size,
+        timestamp: Some(timestamp(interaction.timestamp)),
+        created_at: None,
+    }
+}
+
+/// The message for a time.
+pub fn timestamp(micros: Micros) -> Timestamp {
+    let nanos = i32::try_from(micros.rem_euclid(1_000_000)).unwrap() * 1_000;
+    Timestamp { seconds: micros.div_euclid(1_000_000), nanos }
+}

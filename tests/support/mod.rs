@@ -1,0 +1,16 @@
+//! What the tests share: the conformance cases, a reference evaluator, and generators.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file is a crate of its own and uses a part of this"
+)]
+
+pub mod database;
+pub mod documents;
+pub mod evaluator;
+pub mod generators;
+pub mod messages;
+mod pools;
+pub mod service;
+pub mod typed;
