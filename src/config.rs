@@ -20,7 +20,13 @@ const DEFAULT_FILE: &str = "interactions/interactions.sqlite3";
 pub struct DatabaseArgs {
     /// The database: sqlite:<path> or postgres://<user>@<host>/<database>; left out, an SQLite file
     /// in the user's data directory
-    #[arg(long, value_name = "URL", env = "INTERACTIONS_DATABASE_URL", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "INTERACTIONS_DATABASE_URL",
+        hide_env_values = true,
+        global = true
+    )]
     pub database_url: Option<SecretString>,
 }
 

@@ -1,4 +1,23 @@
 //! Remembers what people did with search results, and answers questions about it, over gRPC.
+//!
+//! Dependencies between the modules point one way:
+//!
+//! | module | may use |
+//! |---|---|
+//! | `main` | [`cli`], [`telemetry`] |
+//! | [`cli`] | everything below; a client command only [`grpc::proto`] and what that needs |
+//! | [`server`] | [`grpc`], [`repository`], [`config`] |
+//! | [`grpc`] | [`repository`], [`domain`] |
+//! | [`repository`] | [`domain`] |
+//! | [`domain`], [`config`], [`telemetry`] | nothing of ours |
+//!
+//! Generated types stop in [`grpc`]; the client commands, which speak the same language from the
+//! other side, are the exception. Database types and errors stop in [`repository`].
+
+pub mod cli;
+pub mod config;
 pub mod domain;
 pub mod grpc;
 pub mod repository;
+pub mod server;
+pub mod telemetry;

@@ -1,1 +1,36 @@
-fn main() {}
+//! The program: reads the command line, runs the command, and turns what comes of it into an exit
+//! code: 0 for success, 1 for failure, 2 for a command line that makes no sense.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use interactions::cli::Cli;
+use interactions::telemetry;
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {}", explain(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    telemetry::start(cli.log_level())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(cli.run())
+}
+
+/// An error and its causes, without the text that some errors repeat of their cause.
+fn explain(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.ends_with(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
+}

@@ -136,8 +136,7 @@ pub async fn run(
     let (health, health_service) = tonic_health::server::health_reporter();
     set_health(&health, ServingStatus::Serving).await;
     let auth = Arc::new(Auth::new(repository.clone()));
-    let interactions =
-        InteractionServiceImpl::new(repository.clone(), auth, shutdown.clone());
+    let interactions = InteractionServiceImpl::new(repository.clone(), auth, shutdown.clone());
     let serving = with_limits(Server::builder())
         // Outermost, so that it sees what the others turn away.
         .layer(
@@ -165,7 +164,7 @@ pub async fn run(
         )
         .serve_with_incoming_shutdown(incoming(listener), stop(health, shutdown.clone()));
     tracing::info!(address = %local_addr, "serving");
-    let served = within_drain_limit(serving, shutdown).await;
+    let served = within(DRAIN_LIMIT, serving, shutdown).await;
     if tokio::time::timeout(CLOSE_LIMIT, repository.close()).await.is_err() {
         tracing::warn!("database connections were still in use");
     }
@@ -212,13 +211,14 @@ async fn set_health(health: &HealthReporter, status: ServingStatus) {
 
 /// Waits for `serving`, but after a shutdown only so long: by itself it would wait for ever for a
 /// client that never leaves.
-async fn within_drain_limit<E>(
+async fn within<E>(
+    limit: Duration,
     serving: impl Future<Output = Result<(), E>>,
     shutdown: CancellationToken,
 ) -> Result<(), E> {
     let too_late = async {
         shutdown.cancelled().await;
-        tokio::time::sleep(DRAIN_LIMIT).await;
+        tokio::time::sleep(limit).await;
     };
     tokio::select! {
         served = serving => served,

@@ -7,6 +7,9 @@
     reason = "a test that cannot go on ends by panicking"
 )]
 
+mod api;
 mod conformance;
 mod domain;
+mod equivalence;
+mod plans;
 mod support;

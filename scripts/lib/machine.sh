@@ -12,18 +12,23 @@ need() {
 }
 
 install_packages() {
-    local as_root=()
-    if ((EUID != 0)); then
-        as_root=(sudo --non-interactive)
-    fi
+    local as_root=() output
     if ! command -v apt-get >/dev/null; then
         echo "please install what Debian calls: $*" >&2
         return 1
     fi
-    echo "installing $*"
-    "${as_root[@]}" apt-get update --quiet=2
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-        apt-get install --quiet=2 --yes --no-install-recommends "$@" >/dev/null
+    if ((EUID != 0)); then
+        as_root=(sudo --non-interactive)
+    fi
+    as_root+=(env DEBIAN_FRONTEND=noninteractive)
+    echo "installing $*" >&2
+    if ! output=$({
+        "${as_root[@]}" apt-get update &&
+            "${as_root[@]}" apt-get install --yes --no-install-recommends "$@"
+    } 2>&1); then
+        printf '%s\n' "$output" >&2
+        return 1
+    fi
 }
 
 # Prints a port that nothing listens on, below those that the system hands out by itself.

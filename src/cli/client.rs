@@ -123,15 +123,23 @@ impl Interceptor for Credentials {
 /// A call's error for people: its message, then each violation on a line of its own.
 #[must_use]
 pub(super) fn explain(status: &Status) -> anyhow::Error {
-    let mut text = message(status);
     let violations = status.get_details_bad_request().map(|details| details.field_violations);
-    for violation in violations.unwrap_or_default() {
-        text.push_str(&format!("\n{}: {}", violation.field, violation.description));
+    let violations = violations.unwrap_or_default().into_iter();
+    let violations = violations.map(|fault| format!("{}: {}", fault.field, fault.description));
+    let mut lines = vec![message(status)];
+    lines.extend(violations);
+    // The message may end in the first of them; once is enough.
+    if let [message, first, ..] = lines.as_mut_slice()
+        && let Some(at) = message.find(first.as_str())
+    {
+        message.truncate(at);
+        message.truncate(message.trim_end_matches([' ', ':']).len());
     }
     if status.code() == Code::Unauthenticated {
-        text.push_str("\na key is given with --key or INTERACTIONS_API_KEY");
+        lines.push("a key is given with --key or INTERACTIONS_API_KEY".to_owned());
     }
-    anyhow::Error::msg(text)
+    lines.retain(|line| !line.is_empty());
+    anyhow::Error::msg(lines.join("\n"))
 }
 
 /// The message, and its causes where the transport failed and not the service.
@@ -213,6 +221,19 @@ mod tests {
             explain(&status).to_string(),
             "the request is invalid\nfilters.position: must be a number\n\
              page_size: must not be negative",
+        );
+    }
+
+    #[test]
+    fn a_violation_in_the_message_is_not_said_twice() {
+        let mut details = ErrorDetails::new();
+        details.add_bad_request_violation("limit", "must not be negative");
+        details.add_bad_request_violation("skip", "must not be negative");
+        let message = "invalid argument: limit: must not be negative (and 1 more)";
+        let status = Status::with_error_details(Code::InvalidArgument, message, details);
+        assert_eq!(
+            explain(&status).to_string(),
+            "invalid argument\nlimit: must not be negative\nskip: must not be negative",
         );
     }
 

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Args;
 
-use super::{demo_data, listing};
 use super::stop_signal::stop_signal;
+use super::{demo_data, listing};
 use crate::config::ListenArgs;
 use crate::domain::access::{KeySecret, NamespaceId, Scope};
 use crate::grpc::interaction_service::record_all;
@@ -88,8 +88,8 @@ export INTERACTIONS_API_KEY={key}
 # the same with grpcurl
 grpcurl -plaintext -H "authorization: Bearer $INTERACTIONS_API_KEY" -H 'x-namespace: {NAMESPACE}' -d '{{"filters":{{"AND":[{{"field":"position","operator":"lte","value":5}},{{"field":"interaction_type","operator":"in","value":["click","purchase"]}}]}},"limit":10}}' {address} interactions.v1.InteractionService/ListInteractions
 
-# how many purchases there are
-{program} count --addr {address} --namespace {NAMESPACE} --filters '{{"interaction_type":"purchase"}}'
+# how many speak of bluetooth headphones
+{program} count --addr {address} --namespace {NAMESPACE} --search 'bluetooth headphones'
 "#
     )
 }

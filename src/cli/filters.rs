@@ -5,7 +5,7 @@ use std::str::FromStr;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
-use super::json::JsonForm;
+use super::json::parse_object;
 
 /// Which interactions are meant. All that are given must hold.
 #[derive(Debug, Args)]
@@ -55,8 +55,7 @@ impl FromStr for JsonFilter {
     type Err = String;
 
     fn from_str(json: &str) -> Result<Self, String> {
-        let form = JsonForm::new().map_err(|error| error.to_string())?;
-        form.parse_object(json).map(Self).map_err(|error| {
+        parse_object(json).map(Self).map_err(|error| {
             format!("a filter is a JSON object such as {{\"position\":{{\"lte\":5}}}}: {error}")
         })
     }

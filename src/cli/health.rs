@@ -32,7 +32,8 @@ impl Health {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let Self { addr } = self;
         let url = if addr.contains("://") { addr } else { format!("http://{addr}") };
-        let endpoint = Endpoint::from_shared(url.clone())?.connect_timeout(TIMEOUT).timeout(TIMEOUT);
+        let endpoint =
+            Endpoint::from_shared(url.clone())?.connect_timeout(TIMEOUT).timeout(TIMEOUT);
         let channel = endpoint.connect().await;
         let channel = channel.with_context(|| format!("nothing answers at {url}"))?;
         let request = HealthCheckRequest { service: String::new() };

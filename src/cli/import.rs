@@ -53,7 +53,10 @@ impl Import {
         let batches = read_ahead(Batches::new(lines, JsonForm::new()?));
         let outcome = record_all(client, batches, &mut report).await;
         report.finish();
-        outcome.with_context(|| format!("stopped after line {}", report.last_line()))?;
+        match report.last_line() {
+            0 => outcome?,
+            line => outcome.with_context(|| format!("stopped after line {line}"))?,
+        }
         Ok(if report.refused() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }

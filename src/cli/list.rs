@@ -21,9 +21,6 @@ use pages::{Format, Pages};
 /// Lists interactions, the newest first unless sorted otherwise.
 #[derive(Debug, Args)]
 pub(super) struct List {
-    #[command(flatten)]
-    filters: Filters,
-
     /// Fields to sort by, such as -timestamp,position or metadata.price; - is descending
     #[arg(long, value_name = "FIELDS", allow_hyphen_values = true)]
     sort: Option<SortKeys>,
@@ -58,6 +55,9 @@ pub(super) struct List {
     /// How to print them [default: table on a terminal, else jsonl]
     #[arg(short, long, value_name = "FORMAT")]
     output: Option<Format>,
+
+    #[command(flatten)]
+    filters: Filters,
 
     #[command(flatten)]
     connection: Connection,
@@ -175,7 +175,10 @@ async fn print(
     match next.as_deref() {
         Some("") => {}
         Some(token) if reached_limit => note(&format!("there is more: --page-token {token}")),
-        Some(_) | None => return Err(anyhow!("the service ended the list too soon").context(stopped(printed, next.as_deref()))),
+        Some(_) | None => {
+            return Err(anyhow!("the service ended the list too soon")
+                .context(stopped(printed, next.as_deref())));
+        }
     }
     Ok(output.finish()?)
 }
@@ -194,4 +197,90 @@ fn stopped(printed: u64, next: Option<&str>) -> String {
 fn note(text: &str) {
     use std::io::Write as _;
     let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::filters::JsonFilter;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        list: List,
+    }
+
+    fn request(arguments: &[&str]) -> Result<ListInteractionsRequest, String> {
+        let program = std::iter::once("test");
+        let command = Command::try_parse_from(program.chain(arguments.iter().copied()));
+        command.map(|command| command.list.request()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn without_arguments_the_newest_are_listed() {
+        let expected = ListInteractionsRequest { limit: 20, ..Default::default() };
+        assert_eq!(request(&[]).unwrap(), expected);
+    }
+
+    #[test]
+    fn every_argument_reaches_the_request() {
+        let request = request(&[
+            "--execution-id=e",
+            "--retriever-id=r",
+            "--session-id=s",
+            "--user-id=u",
+            "--feature-id=f",
+            "--type=click",
+            r#"--filters={"position":1}"#,
+            "--sort",
+            r#"-timestamp,metadata."a,-b""#,
+            "--search",
+            "-blue shoe",
+            "--page-size=7",
+            "--page-token=t",
+            "--limit=0",
+            "--skip=3",
+            "--total",
+            "--select=user_id,metadata.a",
+        ]);
+        let sort = |field: &str, direction: Direction| Sort {
+            field: field.to_owned(),
+            direction: direction.into(),
+        };
+        let expected = ListInteractionsRequest {
+            execution_id: "e".to_owned(),
+            retriever_id: "r".to_owned(),
+            session_id: "s".to_owned(),
+            user_id: "u".to_owned(),
+            feature_id: "f".to_owned(),
+            interaction_type: "click".to_owned(),
+            filters: Some(r#"{"position":1}"#.parse::<JsonFilter>().unwrap().0),
+            filter: None,
+            sort: vec![
+                sort("timestamp", Direction::Desc),
+                sort(r#"metadata."a,-b""#, Direction::Asc),
+            ],
+            search: "-blue shoe".to_owned(),
+            page_size: 7,
+            page_token: "t".to_owned(),
+            limit: 0,
+            skip: 3,
+            include_total: true,
+            select: vec!["user_id".to_owned(), "metadata.a".to_owned()],
+        };
+        assert_eq!(request.unwrap(), expected);
+    }
+
+    #[test]
+    fn a_condition_is_never_dropped() {
+        for argument in ["--user-id=", "--type=", "--filters=", "--search=", "--sort=", "--select="]
+        {
+            assert!(request(&[argument]).is_err(), "{argument}");
+        }
+        for argument in ["--limit=-1", "--skip=10001", "--page-size=-1"] {
+            assert!(request(&[argument]).is_err(), "{argument}");
+        }
+    }
 }

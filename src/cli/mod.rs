@@ -8,26 +8,24 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::filter::LevelFilter;
 
-mod client;
-mod count;
-mod demo;
-mod demo_data;
-mod filters;
-mod get;
-mod health;
-mod import;
-mod json;
-mod key;
-mod lines;
-mod list;
+pub mod client;
+pub mod count;
+pub mod demo;
+pub mod demo_data;
+pub mod filters;
+pub mod get;
+pub mod health;
+pub mod import;
+pub mod json;
+pub mod key;
+pub mod lines;
+pub mod list;
 mod listing;
-mod migrate;
-mod namespace;
-mod output;
-mod serve;
-mod stdout;
+pub mod migrate;
+pub mod namespace;
+pub mod serve;
+pub mod stdout;
 mod stop_signal;
-mod table;
 
 /// Remembers what people did with search results, and answers questions about it, over gRPC.
 #[derive(Debug, Parser)]

@@ -31,6 +31,8 @@ pub(super) fn of(metadata: &MetadataMap) -> Result<Option<Instant>, ApiError> {
 /// Waits until `deadline`; for ever where there is none.
 pub(super) async fn passed(deadline: Option<Instant>) {
     match deadline {
+        // A sleep lasts until the next tick of the timer, even into the past.
+        Some(deadline) if deadline <= Instant::now() => {}
         Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,
     }
@@ -46,8 +48,8 @@ pub(super) async fn within<T>(
 ) -> Result<T, ApiError> {
     tokio::select! {
         biased;
-        answer = work => answer,
         () = passed(deadline) => Err(ApiError::DeadlineExceeded),
+        answer = work => answer,
     }
 }
 

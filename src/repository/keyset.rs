@@ -47,6 +47,10 @@ pub(super) fn runs(compiler: Compiler, sort: &Sort, position: Option<&Position>)
     let valued = |condition| Run { condition: Some(condition), order: led_by(lead.valued(), rest) };
     let missing = |condition| Run { condition: Some(condition), order: led_by(lead.null(), rest) };
     match (&lead.after, lead.nullable) {
+        (None, false) if lead.expression == Expr::col(Column::CreatedAtUs) => {
+            // SQLite walks an index whose order it has to complete only where it is asked a range.
+            vec![valued(column().gte(i64::MIN))]
+        }
         (None, _) if !lead.nullable || !lead.indexed => vec![Run { condition: None, order: keys }],
         (None, _) => vec![valued(column().is_not_null()), missing(column().is_null())],
         (Some(After::Null), _) => vec![missing(column().is_null().and(after(rest)))],

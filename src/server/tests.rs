@@ -97,13 +97,25 @@ async fn every_error_says_why_in_its_details() {
     let request = GetInteractionRequest { interaction_id: "a".to_owned() };
     let mut client = InteractionServiceClient::new(running.channel.clone());
     let no_key = client.get_interaction(request).await.unwrap_err();
-    assert_eq!((no_key.code(), reason(&no_key).as_str()), (Code::Unauthenticated, "INVALID_API_KEY"));
+    assert_eq!(
+        (no_key.code(), reason(&no_key).as_str()),
+        (Code::Unauthenticated, "INVALID_API_KEY")
+    );
     let broken = running.refusal("GetInteraction", vec![0xff]).await;
-    assert_eq!((broken.code(), reason(&broken).as_str()), (Code::InvalidArgument, "MALFORMED_MESSAGE"));
+    assert_eq!(
+        (broken.code(), reason(&broken).as_str()),
+        (Code::InvalidArgument, "MALFORMED_MESSAGE")
+    );
     let large = running.refusal("GetInteraction", vec![b'a'; MAX_REQUEST_BYTES + 1]).await;
-    assert_eq!((large.code(), reason(&large).as_str()), (Code::ResourceExhausted, "MESSAGE_TOO_LARGE"));
+    assert_eq!(
+        (large.code(), reason(&large).as_str()),
+        (Code::ResourceExhausted, "MESSAGE_TOO_LARGE")
+    );
     let unknown = running.refusal("Nothing", Vec::new()).await;
-    assert_eq!((unknown.code(), reason(&unknown).as_str()), (Code::Unimplemented, "METHOD_UNKNOWN"));
+    assert_eq!(
+        (unknown.code(), reason(&unknown).as_str()),
+        (Code::Unimplemented, "METHOD_UNKNOWN")
+    );
 }
 
 #[tokio::test]
@@ -116,11 +128,10 @@ async fn a_server_without_calls_stops_at_once() {
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_server_that_cannot_drain_stops_all_the_same() {
     let shutdown = CancellationToken::new();
     shutdown.cancel();
-    let start = tokio::time::Instant::now();
-    within_drain_limit(std::future::pending::<Result<(), ()>>(), shutdown).await.unwrap();
-    assert_eq!(start.elapsed().as_secs(), DRAIN_LIMIT.as_secs());
+    let never = std::future::pending::<Result<(), ()>>();
+    assert_eq!(within(Duration::from_millis(10), never, shutdown).await, Ok(()));
 }

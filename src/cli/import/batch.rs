@@ -23,6 +23,8 @@ pub(super) struct Item {
     pub(super) line: u64,
     /// It has an id, so that it can be sent twice.
     pub(super) interaction: proto::Interaction,
+    /// What it takes in a batch, at most.
+    pub(super) bytes: usize,
 }
 
 /// One reason why a line is not recorded.
@@ -35,6 +37,9 @@ pub(super) struct Refusal {
     /// What is wrong with it.
     pub(super) what: String,
 }
+
+/// A line as an interaction, or the reasons why it is none.
+type Parsed = Result<Item, Vec<Refusal>>;
 
 /// What a run of lines holds.
 #[derive(Debug, Default)]
@@ -60,12 +65,12 @@ impl Batch {
         self.items.len() == MAX_BATCH || self.refused == MAX_BATCH as u64
     }
 
-    fn has_room_for(&self, bytes: usize) -> bool {
-        self.bytes + bytes <= MAX_BATCH_BYTES
+    fn has_room_for(&self, item: &Item) -> bool {
+        self.bytes + item.bytes <= MAX_BATCH_BYTES
     }
 
-    fn add(&mut self, item: Item, bytes: usize) {
-        self.bytes += bytes;
+    fn add(&mut self, item: Item) {
+        self.bytes += item.bytes;
         self.last_line = item.line;
         self.items.push(item);
     }
@@ -81,8 +86,7 @@ impl Batch {
 pub(super) struct Batches {
     lines: Lines,
     form: JsonForm,
-    /// With its size in a batch, in bytes.
-    held_back: Option<(Item, usize)>,
+    held_back: Option<Item>,
 }
 
 impl Batches {
@@ -96,15 +100,15 @@ impl Batches {
     /// When the lines cannot be read on. What was read before is not lost: it came as a batch.
     pub(super) fn next_batch(&mut self) -> io::Result<Option<Batch>> {
         let mut batch = Batch::default();
-        if let Some((item, bytes)) = self.held_back.take() {
-            batch.add(item, bytes);
+        if let Some(item) = self.held_back.take() {
+            batch.add(item);
         }
         while !batch.is_full() {
             match self.next_item() {
                 Ok(None) => break,
-                Ok(Some(Ok((item, bytes)))) if batch.has_room_for(bytes) => batch.add(item, bytes),
-                Ok(Some(Ok(held_back))) => {
-                    self.held_back = Some(held_back);
+                Ok(Some(Ok(item))) if batch.has_room_for(&item) => batch.add(item),
+                Ok(Some(Ok(item))) => {
+                    self.held_back = Some(item);
                     break;
                 }
                 Ok(Some(Err(refusals))) => batch.refuse(refusals, self.lines.number()),
@@ -116,8 +120,7 @@ impl Batches {
         Ok(if batch.is_empty() { None } else { Some(batch) })
     }
 
-    /// The next line as an interaction and its size in a batch, or the reasons against it.
-    fn next_item(&mut self) -> io::Result<Option<Result<(Item, usize), Vec<Refusal>>>> {
+    fn next_item(&mut self) -> io::Result<Option<Parsed>> {
         let Some((line, text)) = self.lines.next_line()? else { return Ok(None) };
         Ok(Some(match text {
             Line::TooLong => Err(refusal(line, format!("longer than {MAX_LINE_BYTES} bytes"))),
@@ -126,8 +129,9 @@ impl Batches {
     }
 }
 
-fn item(form: &JsonForm, line: u64, json: &[u8]) -> Result<(Item, usize), Vec<Refusal>> {
-    let refusal_of = |fault: Violation| Refusal { line, field: fault.field, what: fault.description };
+fn item(form: &JsonForm, line: u64, json: &[u8]) -> Parsed {
+    let refusal_of =
+        |fault: Violation| Refusal { line, field: fault.field, what: fault.description };
     let parsed = form.parse_interaction(json);
     let mut interaction =
         parsed.map_err(|faults| faults.into_iter().map(refusal_of).collect::<Vec<_>>())?;
@@ -140,7 +144,7 @@ fn item(form: &JsonForm, line: u64, json: &[u8]) -> Result<(Item, usize), Vec<Re
         let what = format!("{bytes} bytes encoded; at most {MAX_INTERACTION_BYTES} are accepted");
         return Err(refusal(line, what));
     }
-    Ok((Item { line, interaction }, bytes + FRAME_BYTES))
+    Ok(Item { line, interaction, bytes: bytes + FRAME_BYTES })
 }
 
 fn refusal(line: u64, what: String) -> Vec<Refusal> {
@@ -161,16 +165,16 @@ mod tests {
     }
 
     fn sizes(batches: &[Batch]) -> Vec<(usize, u64, u64)> {
-        batches
-            .iter()
-            .map(|batch| (batch.items.len(), batch.refused, batch.last_line))
-            .collect()
+        batches.iter().map(|batch| (batch.items.len(), batch.refused, batch.last_line)).collect()
     }
 
     #[test]
     fn a_batch_holds_a_thousand() {
         let line = "{\"user_id\":\"u\"}\n";
-        assert_eq!(sizes(&all(line.repeat(2_001))), [(1_000, 0, 1_000), (1_000, 0, 2_000), (1, 0, 2_001)]);
+        assert_eq!(
+            sizes(&all(line.repeat(2_001))),
+            [(1_000, 0, 1_000), (1_000, 0, 2_000), (1, 0, 2_001)]
+        );
         assert_eq!(sizes(&all(String::new())), []);
         assert_eq!(sizes(&all("nonsense\n".repeat(1_001))), [(0, 1_000, 1_000), (0, 1, 1_001)]);
     }

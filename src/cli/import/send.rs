@@ -75,7 +75,8 @@ async fn record(
     loop {
         let interactions = items.iter().map(|item| item.interaction.clone()).collect();
         let request = BatchCreateInteractionsRequest { interactions, validate_only: false };
-        let answer = tokio::time::timeout(ANSWER_TIMEOUT, client.batch_create_interactions(request));
+        let answer =
+            tokio::time::timeout(ANSWER_TIMEOUT, client.batch_create_interactions(request));
         let status = match answer.await {
             Ok(Ok(response)) => return Ok(response.into_inner()),
             Ok(Err(status)) => status,
@@ -179,7 +180,8 @@ mod tests {
 
     #[test]
     fn bad_items_are_taken_out_and_keep_their_lines() {
-        let items = (10..14).map(|line| Item { line, interaction: Interaction::default() });
+        let items =
+            (10..14).map(|line| Item { line, interaction: Interaction::default(), bytes: 0 });
         let status = invalid(&["interactions[2].a", "interactions[2].b", "interactions[0]", "x"]);
         let (left, refused) = take_out(items.collect(), item_faults(&status));
         assert_eq!(left.iter().map(|item| item.line).collect::<Vec<_>>(), [11, 13]);

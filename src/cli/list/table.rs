@@ -44,7 +44,9 @@ impl Table {
         table.set_content_arrangement(ContentArrangement::Disabled);
         table.set_truncation_indicator("…");
         if self.widths.is_empty() {
-            table.set_header(HEADER);
+            let mut header = Row::from(HEADER);
+            header.max_height(1);
+            table.set_header(header);
         }
         for interaction in page {
             let interaction = Interaction::decode(interaction.as_ref());

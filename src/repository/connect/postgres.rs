@@ -1,17 +1,20 @@
 //! PostgreSQL: one pool, with limits that the server enforces too.
 
+use std::io::{self, ErrorKind};
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, SqlxPostgresConnector, Statement};
+use sea_orm::{DatabaseConnection, SqlxPostgresConnector};
 use sqlx::ConnectOptions as _;
 use sqlx::Connection as _;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 
 use super::{ConnectError, connection_error};
 use crate::repository::{Dialect, Error, Repository};
 
 /// Connections at most.
 const CONNECTIONS: u32 = 20;
+/// How long the first connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a call waits for a free connection before it is turned away.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 /// A connection is replaced after this long, so that none outlives a failover for ever.
@@ -47,10 +50,10 @@ const SESSION: [(&str, &str); 8] = [
 const MIGRATION: [(&str, &str); 2] = [("statement_timeout", "0"), ("lock_timeout", "30s")];
 
 pub(super) async fn connect(options: &PgConnectOptions) -> Result<Repository, ConnectError> {
-    let pool = pool(CONNECTIONS).connect_with(configured(options)).await;
-    let connection =
-        SqlxPostgresConnector::from_sqlx_postgres_pool(pool.map_err(connection_error)?);
-    check_server(&connection).await?;
+    let options = configured(options);
+    check_server(&options).await?;
+    let pool = pool(CONNECTIONS).connect_with(options).await.map_err(connection_error)?;
+    let connection = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
     Ok(Repository { dialect: Dialect::Postgres, reader: connection.clone(), writer: connection })
 }
 
@@ -91,17 +94,23 @@ fn pool(connections: u32) -> PgPoolOptions {
         })
 }
 
-/// Refuses a server on which the service could not keep its promises.
-async fn check_server(connection: &DatabaseConnection) -> Result<(), ConnectError> {
-    let question = "SELECT current_setting('server_encoding') AS encoding, \
-                    current_setting('server_version_num')::integer AS version";
-    let statement = Statement::from_string(sea_orm::DatabaseBackend::Postgres, question);
-    let row = connection.query_one_raw(statement).await.map_err(Error::from)?;
-    let row = row.ok_or_else(|| DbErr::RecordNotFound("server settings".to_owned()));
-    let row = row.map_err(Error::from)?;
-    let encoding: String = row.try_get("", "encoding").map_err(Error::from)?;
-    let version: i32 = row.try_get("", "version").map_err(Error::from)?;
+/// Refuses a server on which the service could not keep its promises. It is asked outside the pool,
+/// which tries again until its time is up and then says no more than that.
+async fn check_server(options: &PgConnectOptions) -> Result<(), ConnectError> {
+    let asked = tokio::time::timeout(CONNECT_TIMEOUT, ask_server(options)).await;
+    let answer = asked.unwrap_or_else(|_| Err(io::Error::from(ErrorKind::TimedOut).into()));
+    let (encoding, version) = answer.map_err(connection_error)?;
     suitable(&encoding, version / 10_000).map_err(ConnectError::Unsuitable)
+}
+
+/// The server's encoding and version, the latter as 150018 for 15.18.
+async fn ask_server(options: &PgConnectOptions) -> Result<(String, i32), sqlx::Error> {
+    let mut connection = PgConnection::connect_with(options).await?;
+    let question =
+        "SELECT current_setting('server_encoding'), current_setting('server_version_num')::integer";
+    let answer = sqlx::query_as(question).fetch_one(&mut connection).await?;
+    connection.close().await?;
+    Ok(answer)
 }
 
 fn suitable(encoding: &str, major_version: i32) -> Result<(), String> {

@@ -14,7 +14,7 @@ pub struct Settings {
 
 #[derive(Clone)]
 pub(super) enum Location {
-    Sqlite(SqliteConnectOptions),
+    Sqlite(Box<SqliteConnectOptions>),
     Postgres(Box<PgConnectOptions>),
 }
 
@@ -47,7 +47,7 @@ impl Settings {
     /// When it is not of one of these forms.
     pub fn from_url(url: &str) -> Result<Self, SettingsError> {
         let location = match url.split_once(':') {
-            Some(("sqlite", rest)) => Location::Sqlite(sqlite(url, rest)?),
+            Some(("sqlite", rest)) => Location::Sqlite(Box::new(sqlite(url, rest)?)),
             Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {
                 let options = url.parse().map_err(|_| SettingsError::Postgres)?;
                 Location::Postgres(Box::new(options))
@@ -61,7 +61,7 @@ impl Settings {
     #[must_use]
     pub fn sqlite_file(path: &Path) -> Self {
         let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
-        Self { location: Location::Sqlite(options) }
+        Self { location: Location::Sqlite(Box::new(options)) }
     }
 
     /// Whether this is SQLite, which belongs to one process and is migrated when it starts.

@@ -1,0 +1,290 @@
+//! The plans that the databases choose at 100,000 interactions: every simple filter, every sortable
+//! column, equality in metadata, types and search go through an index of their own, and no page is
+//! read by walking a whole namespace.
+
+use crate::support::database::{TestDatabase, databases};
+use crate::support::service::TestService;
+use interactions::domain::access::NamespaceId;
+use interactions::domain::field::Identifier;
+use interactions::domain::filter::Filter;
+use interactions::domain::filter_json;
+use interactions::domain::interaction_type::TypeName;
+use interactions::domain::query::{Query, Selection};
+use interactions::domain::search::Search;
+use interactions::domain::sort::{Direction, KeyValue, Position, Sort, WrittenKey};
+use interactions::domain::violation::Violations;
+use interactions::grpc::proto;
+use interactions::repository::{Dialect, Start};
+use prost_types::Timestamp;
+use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, Statement};
+use serde_json::{Value, json};
+
+use crate::support::typed::proto_struct;
+
+const ROWS: u32 = 100_000;
+const START: i64 = 1_735_689_600;
+
+/// A skewed namespace: few users and features do most of it, most rows are impressions, and one in
+/// a thousand has what selective requests look for.
+fn interaction(number: u32) -> proto::Interaction {
+    // A multiplicative hash scatters what would otherwise run in step with time.
+    let scatter = |salt: u32| number.wrapping_mul(2_654_435_761).wrapping_add(salt) >> 7;
+    let skewed = |salt: u32, count: u32| {
+        let draw = scatter(salt) % (count * count);
+        f64::from(draw).sqrt() as u32
+    };
+    let kind = match scatter(1) % 1_000 {
+        0 => "purchase",
+        1 => "custom_tap",
+        2..=99 => "click",
+        _ => "impression",
+    };
+    let word = if scatter(3) % 1_000 == 0 { "rareword" } else { "commonword" };
+    let metadata = json!({
+        "device": (["mobile", "desktop", "tablet"][(scatter(4) % 3) as usize]),
+        "title": format!("{word} number {}", scatter(5) % 5_000),
+        "geo": {"place": format!("P{}", number / 20), "lat": f64::from(scatter(7) % 180)},
+        "request": format!("r{number}"),
+    });
+    let metadata = proto_struct(metadata.as_object().unwrap());
+    proto::Interaction {
+        interaction_id: format!("i{number:08}"),
+        feature_id: format!("f{}", skewed(8, 2_000)),
+        interaction_type: vec![kind.to_owned()],
+        position: (!number.is_multiple_of(4)).then(|| (scatter(9) % 50) as i32),
+        metadata: Some(metadata),
+        user_id: format!("u{}", skewed(10, 1_000)),
+        session_id: format!("s{}", number / 10),
+        execution_id: format!("e{}", number / 5),
+        retriever_id: format!("r{}", scatter(11) % 20),
+        feature_uri: format!("uri{}", scatter(12) % 1_000),
+        query_snapshot: None,
+        search_request: None,
+        document_score: (!number.is_multiple_of(3)).then(|| f64::from(scatter(13)) / 1e6),
+        result_set_size: Some((scatter(14) % 100) as i32),
+        timestamp: Some(Timestamp { seconds: START + i64::from(number), nanos: 0 }),
+        created_at: None,
+    }
+}
+
+struct Loaded {
+    database: TestDatabase,
+    connection: DatabaseConnection,
+    namespace: NamespaceId,
+}
+
+async fn loaded() -> Vec<Loaded> {
+    let mut loaded = Vec::new();
+    for database in databases().await {
+        let service = TestService::new(&database.repository, "large").await;
+        for batch in (0..ROWS).collect::<Vec<_>>().chunks(1_000) {
+            service.record(batch.iter().copied().map(interaction).collect()).await;
+        }
+        let connection = Database::connect(&database.url).await.unwrap();
+        // PostgreSQL's autovacuum would get there in time; SQLite is asked to when it closes.
+        let analyze = match database.repository.dialect() {
+            Dialect::Postgres => "VACUUM ANALYZE",
+            Dialect::Sqlite => "PRAGMA optimize",
+        };
+        connection.execute_unprepared(analyze).await.unwrap();
+        loaded.push(Loaded { database, connection, namespace: service.namespace });
+    }
+    loaded
+}
+
+impl Loaded {
+    fn query(&self, filter: Filter, search: &str, sort: &[(&str, Direction)]) -> Query {
+        let keys = sort
+            .iter()
+            .map(|(field, direction)| WrittenKey { field: (*field).into(), direction: *direction });
+        Query {
+            selection: Selection {
+                namespace: self.namespace,
+                filter,
+                search: Search::parse(search).unwrap(),
+            },
+            sort: Sort::build(keys.collect(), "sort").unwrap(),
+        }
+    }
+
+    /// The plans of the statements that read a page of `query`, one after the other.
+    async fn plans(&self, query: &Query, start: &Start) -> Vec<String> {
+        let repository = &self.database.repository;
+        let mut plans = Vec::new();
+        for statement in repository.page_statements(query, start, 101) {
+            plans.push(self.plan(repository.render(&statement)).await);
+        }
+        plans
+    }
+
+    async fn plan(&self, statement: Statement) -> String {
+        let (prefix, column) = match self.database.repository.dialect() {
+            Dialect::Postgres => ("EXPLAIN ", 0),
+            Dialect::Sqlite => ("EXPLAIN QUERY PLAN ", 3),
+        };
+        // Values are spelled out: that is how a custom plan sees them.
+        let backend = self.connection.get_database_backend();
+        let text = statement.to_string();
+        let explain = Statement::from_string(backend, format!("{prefix}{text}"));
+        let rows = self.connection.query_all_raw(explain).await.unwrap();
+        let lines = rows.iter().map(|row| row.try_get_by_index::<String>(column).unwrap());
+        format!("{text}\n{}", lines.collect::<Vec<_>>().join("\n"))
+    }
+}
+
+/// A query, and the index that each database must answer it by.
+struct Expectation {
+    what: String,
+    query: Query,
+    start: Start,
+    sqlite: String,
+    postgres: String,
+}
+
+/// Builds expectations on one database.
+struct Expectations<'l> {
+    loaded: &'l Loaded,
+    all: Vec<Expectation>,
+}
+
+impl Expectations<'_> {
+    fn add(&mut self, what: &str, query: Query, start: Start, sqlite: &str, postgres: &str) {
+        let (sqlite, postgres) = (sqlite.to_owned(), postgres.to_owned());
+        self.all.push(Expectation { what: what.to_owned(), query, start, sqlite, postgres });
+    }
+
+    fn simple_filters(&mut self) {
+        for (field, value) in [
+            (Identifier::InteractionId, "i00000007"),
+            (Identifier::UserId, "u7"),
+            (Identifier::FeatureId, "f7"),
+            (Identifier::SessionId, "s7"),
+            (Identifier::ExecutionId, "e7"),
+            (Identifier::RetrieverId, "r7"),
+            (Identifier::FeatureUri, "uri7"),
+        ] {
+            let query = self.loaded.query(Filter::identifier(field, value.to_owned()), "", &[]);
+            let (sqlite, postgres) = match field {
+                Identifier::InteractionId => {
+                    ("autoindex".to_owned(), "interactions_pkey".to_owned())
+                }
+                other => {
+                    let index = format!("interactions_{}", other.name());
+                    (index.clone(), index)
+                }
+            };
+            self.add(field.name(), query, None, &sqlite, &postgres);
+        }
+    }
+
+    fn types(&mut self) {
+        for (name, sqlite, postgres) in [
+            ("purchase", "interactions_type_6", "interactions_type_6"),
+            ("click", "interactions_type_2", "interactions_type_2"),
+            ("custom_tap", "interaction_facts", "interactions_document"),
+        ] {
+            let filter = Filter::of_type(TypeName::parse(name).unwrap());
+            self.add(name, self.loaded.query(filter, "", &[]), None, sqlite, postgres);
+        }
+    }
+
+    fn json_equality(&mut self) {
+        for filter in [
+            json!({"metadata.request": "r77"}),
+            json!({"metadata.request": "absent"}),
+            json!({"metadata.geo.place": "p199"}),
+            json!({"metadata.geo.place": "P199", "case_sensitive": true}),
+            json!({"AND": [{"metadata.request": ["r1", "r2"]}, {"metadata.device": "mobile"}]}),
+        ] {
+            let query = self.loaded.query(parsed(&filter), "", &[]);
+            let (sqlite, postgres) = ("interaction_facts", "interactions_document");
+            self.add(&filter.to_string(), query, None, sqlite, postgres);
+        }
+    }
+
+    fn searches(&mut self) {
+        for search in ["rareword", "absent", "\"rareword number\"", "rarew*", "absent OR rareword"]
+        {
+            let query = self.loaded.query(Filter::EVERYTHING, search, &[]);
+            self.add(search, query, None, "interaction_words", "interactions_search_words");
+        }
+    }
+
+    /// Every sortable column, from the start and from the middle, in both directions.
+    fn sorts(&mut self) {
+        let middle = i64::from(ROWS / 2);
+        let time = KeyValue::Integer((START + middle) * 1_000_000);
+        let id = KeyValue::Text(format!("i{middle:08}"));
+        let text = |text: &str| KeyValue::Text(text.to_owned());
+        for (field, index, value) in [
+            ("position", "interactions_position", KeyValue::Integer(20)),
+            ("result_set_size", "interactions_result_set_size", KeyValue::Integer(50)),
+            ("document_score", "interactions_document_score", KeyValue::Number(5.5)),
+            ("created_at", "interactions_created_at_us", time.clone()),
+            ("feature_id", "interactions_feature_id", text("f5")),
+            ("user_id", "interactions_user_id", text("u5")),
+            ("session_id", "interactions_session_id", text("s5")),
+            ("execution_id", "interactions_execution_id", text("e5")),
+            ("retriever_id", "interactions_retriever_id", text("r5")),
+            ("feature_uri", "interactions_feature_uri", text("uri5")),
+        ] {
+            for direction in [Direction::Ascending, Direction::Descending] {
+                let what = format!("{field} {direction:?}");
+                let query = self.loaded.query(Filter::EVERYTHING, "", &[(field, direction)]);
+                self.add(&what, query.clone(), None, index, index);
+                let position = Position(vec![value.clone(), time.clone(), id.clone()]);
+                let what = format!("{what} from the middle");
+                self.add(&what, query, Some(position), index, index);
+            }
+        }
+        for direction in [Direction::Ascending, Direction::Descending] {
+            let index = "interactions_timestamp";
+            let query = self.loaded.query(Filter::EVERYTHING, "", &[("timestamp", direction)]);
+            self.add(&format!("timestamp {direction:?}"), query.clone(), None, index, index);
+            // The position bounds the walk: it is part of what the index is asked, not of what
+            // rows are tested for.
+            let sign = if direction == Direction::Ascending { '>' } else { '<' };
+            let sqlite = format!("(timestamp_us,interaction_id){sign}(?,?)");
+            let postgres = format!("(ROW(timestamp_us, interaction_id) {sign} ROW(");
+            let position = Some(Position(vec![time.clone(), id.clone()]));
+            let what = format!("timestamp {direction:?} from the middle");
+            self.add(&what, query, position, &sqlite, &postgres);
+        }
+    }
+}
+
+fn parsed(filter: &Value) -> Filter {
+    let mut violations = Violations::default();
+    let parsed = filter_json::parse(filter.as_object().unwrap(), "filters", &mut violations);
+    assert!(violations.is_empty(), "{violations:?}");
+    parsed
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_are_answered_by_their_index() {
+    for loaded in loaded().await {
+        let mut expectations = Expectations { loaded: &loaded, all: Vec::new() };
+        expectations.simple_filters();
+        expectations.types();
+        expectations.json_equality();
+        expectations.searches();
+        expectations.sorts();
+        let dialect = loaded.database.repository.dialect();
+        let mut wrong = Vec::new();
+        for Expectation { what, query, start, sqlite, postgres } in &expectations.all {
+            let (index, walk) = match dialect {
+                Dialect::Sqlite => (sqlite, "\nSCAN interactions"),
+                Dialect::Postgres => (postgres, "Seq Scan"),
+            };
+            for plan in loaded.plans(query, start).await {
+                let (_, chosen) = plan.split_once('\n').unwrap();
+                if !chosen.contains(index.as_str()) || format!("\n{chosen}").contains(walk) {
+                    wrong.push(format!("{what} is not answered by {index}:\n{plan}"));
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{}:\n\n{}", loaded.database.name, wrong.join("\n\n"));
+        loaded.connection.close().await.unwrap();
+        loaded.database.remove().await;
+    }
+}
