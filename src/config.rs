@@ -18,7 +18,7 @@ const DEFAULT_FILE: &str = "interactions/interactions.sqlite3";
 /// Which database.
 #[derive(Debug, Clone, Args)]
 pub struct DatabaseArgs {
-    /// The database: sqlite:<path> or postgres://<user>@<host>/<database>; left out, an SQLite file
+    /// The database: sqlite:PATH or postgres://USER@HOST/DATABASE; left out, an SQLite file
     /// in the user's data directory
     #[arg(
         long,

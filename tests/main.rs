@@ -8,8 +8,11 @@
 )]
 
 mod api;
+mod architecture;
 mod conformance;
 mod domain;
 mod equivalence;
 mod plans;
+mod program;
+mod sql;
 mod support;

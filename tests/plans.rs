@@ -164,14 +164,11 @@ impl Expectations<'_> {
             (Identifier::FeatureUri, "uri7"),
         ] {
             let query = self.loaded.query(Filter::identifier(field, value.to_owned()), "", &[]);
-            let (sqlite, postgres) = match field {
-                Identifier::InteractionId => {
-                    ("autoindex".to_owned(), "interactions_pkey".to_owned())
-                }
-                other => {
-                    let index = format!("interactions_{}", other.name());
-                    (index.clone(), index)
-                }
+            let own = format!("interactions_{}", field.name());
+            let (sqlite, postgres) = if field == Identifier::InteractionId {
+                ("autoindex".to_owned(), "interactions_pkey".to_owned())
+            } else {
+                (own.clone(), own)
             };
             self.add(field.name(), query, None, &sqlite, &postgres);
         }

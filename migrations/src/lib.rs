@@ -2,7 +2,7 @@
 //!
 //! A migration that has landed never changes: the next one corrects it. Migrations share nothing
 //! with the service, whose code moves on while they must keep doing what they did. The one helper
-//! they share, [`columns`], is theirs alone.
+//! they share, `columns`, is theirs alone.
 //!
 //! Every table is made so that it can be distributed by `namespace_id` or copied to every node:
 //! each unique key of a tenant's table holds `namespace_id`, and there are no sequences, triggers

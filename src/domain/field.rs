@@ -300,10 +300,8 @@ mod tests {
     use super::*;
 
     fn keys(text: &str) -> Vec<String> {
-        match Field::parse(text).unwrap() {
-            Field::Json(path) => path.segments.into_iter().map(|segment| segment.0).collect(),
-            other => panic!("{other:?} is no path"),
-        }
+        let Field::Json(path) = Field::parse(text).unwrap() else { panic!("{text} is no path") };
+        path.segments.into_iter().map(|segment| segment.0).collect()
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub use operator::Operator;
 pub const MAX_DEPTH: usize = 16;
 /// Most conditions in one tree.
 pub const MAX_CONDITIONS: usize = 256;
+/// Most words in the value of `words` or `phrase`.
+pub const MAX_WORDS: usize = 32;
 /// Most values in one list.
 pub const MAX_LIST_VALUES: usize = 1_000;
 

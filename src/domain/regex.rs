@@ -4,12 +4,21 @@ use regex_syntax::ParserBuilder;
 use regex_syntax::hir::Hir;
 use serde::Serialize;
 
+mod weight;
+
+use weight::weight;
+
 /// Longest pattern, in bytes.
 pub const MAX_PATTERN_BYTES: usize = 512;
 
-/// Largest compiled form of a pattern, in bytes. Bounds the time that one match can take: a pattern
-/// of 18 bytes can otherwise keep a core busy for seconds on one value.
-pub const MAX_COMPILED_BYTES: usize = 1 << 20;
+/// Most work that a pattern may be, in transitions of its automaton. Bounds the time that compiling
+/// it and one match can take, in both databases: a pattern of 18 bytes can otherwise keep a core
+/// busy for a minute on one value. Everyday patterns stay far below.
+pub const MAX_WEIGHT: u64 = 3_500;
+
+/// Largest compiled form of a pattern, in bytes. Classes such as `\w` are large, and few
+/// transitions.
+pub const MAX_COMPILED_BYTES: usize = 4 << 20;
 
 /// Deepest nesting inside a pattern.
 const MAX_NESTING: u32 = 64;
@@ -51,7 +60,10 @@ impl Pattern {
         let pattern = Self(source.to_owned());
         // Both cases are checked, so that switching case never turns a good pattern bad.
         for insensitive in [false, true] {
-            parser(insensitive).parse(source).map_err(|error| malformed(&error))?;
+            let hir = parser(insensitive).parse(source).map_err(|error| malformed(&error))?;
+            if weight(&hir) > MAX_WEIGHT {
+                return Err(PatternError::TooCostly);
+            }
             let compiled = regex::RegexBuilder::new(source)
                 .case_insensitive(insensitive)
                 .nest_limit(MAX_NESTING)
@@ -117,7 +129,9 @@ mod tests {
     #[test]
     fn refuses_what_would_not_hold() {
         assert_eq!(Pattern::parse(&"x".repeat(513)), Err(PatternError::TooLong(513)));
-        assert_eq!(Pattern::parse("(a{1,255}){1,255}b"), Err(PatternError::TooCostly));
+        for source in ["(a{1,255}){1,255}b", "(a{1,255}){1,30}b", "(?:a|^|$){16}"] {
+            assert_eq!(Pattern::parse(source), Err(PatternError::TooCostly), "{source}");
+        }
         assert_eq!(Pattern::parse(r"(?-u)\xFF"), Err(PatternError::Bytes));
         for source in ["(", r"(a)\1", "a(?=b)", "a\0"] {
             assert!(matches!(Pattern::parse(source), Err(PatternError::Malformed(_))), "{source}");

@@ -323,7 +323,7 @@ mod tests {
 
     #[test]
     fn busy_and_away_say_when_to_come_back() {
-        let away = repository::Error::Unavailable(sea_orm::DbErr::Custom("secret".to_owned()));
+        let away = repository::Error::away("secret");
         for error in [ApiError::Overloaded, ApiError::Stopping, ApiError::from(away)] {
             let status = Status::from(error);
             let retry = status.get_error_details().retry_info().unwrap().retry_delay;

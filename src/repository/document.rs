@@ -31,7 +31,7 @@ impl Documents {
                 exact.insert(root.name().to_owned(), json);
             }
         }
-        let exact = (exact != folded).then(|| Value::Object(exact));
+        let exact = (exact != folded).then_some(Value::Object(exact));
         for field in Identifier::ALL {
             let text = interaction.identifier(field);
             let lower = text.map(fold_case).filter(|lower| Some(lower.as_str()) != text);

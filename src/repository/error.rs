@@ -41,7 +41,8 @@ enum Kind {
 }
 
 /// Sorts an error by SQLSTATE (PostgreSQL manual, appendix A) or by SQLite's result code
-/// (https://www.sqlite.org/rescode.html), never by its text.
+/// (<https://www.sqlite.org/rescode.html>), never by its text.
+#[expect(clippy::wildcard_enum_match_arm, reason = "sqlx may add errors; those are failures")]
 fn kind(error: &DbErr) -> Kind {
     let (DbErr::Conn(cause) | DbErr::Exec(cause) | DbErr::Query(cause)) = error else {
         let waited = matches!(error, DbErr::ConnectionAcquire(_));
@@ -87,5 +88,13 @@ fn by_code(code: &str) -> Kind {
             Kind::Unavailable
         }
         _ => Kind::Failed,
+    }
+}
+
+#[cfg(test)]
+impl Error {
+    /// A database that is away, for reasons that nobody outside may read.
+    pub(crate) fn away(cause: &str) -> Self {
+        Self::Unavailable(DbErr::Custom(cause.to_owned()))
     }
 }

@@ -12,8 +12,9 @@ use regex_syntax::hir::{
     Class, ClassBytes, ClassUnicode, ClassUnicodeRange, Hir, HirKind, Look, Repetition,
 };
 
-/// PostgreSQL's spelling of "matches nowhere".
-const NEVER: &str = "(?:(?!))";
+/// A character that no text holds. `(?!)` would say the same, but many of it in a repetition are
+/// "too complex".
+const NEVER: &str = r"[^\u0001-\U0010FFFF]";
 
 /// PostgreSQL's spelling of "matches everywhere".
 const EMPTY: &str = "(?:)";
@@ -48,8 +49,9 @@ static UNICODE_WORD: LazyLock<String> = LazyLock::new(|| {
 /// classes or class escapes, so neither a setting nor a locale changes its meaning, and its
 /// look-arounds span one character each, the kind that PostgreSQL turns into plain transitions.
 ///
-/// Nested repetitions beyond 255 multiply the length of the result; the caller bounds the
-/// expression before it gets here.
+/// It is total, but not small for every `hir`: nested repetitions beyond 255 multiply its length,
+/// and PostgreSQL refuses an expression with too many states. The caller bounds the expression
+/// before it gets here.
 pub(super) fn render(hir: &Hir) -> String {
     let mut out = String::new();
     push(&mut out, hir);
@@ -254,9 +256,11 @@ fn is_atom(hir: &Hir) -> bool {
 fn push_counted(out: &mut String, operand: &str, min: u32, max: Option<u32>) {
     match (min, max) {
         (0, None) => push_formatted(out, format_args!("{operand}*")),
+        (1, None) => push_formatted(out, format_args!("{operand}+")),
+        (_, None) if min <= MAX_BOUND => push_formatted(out, format_args!("{operand}{{{min},}}")),
         (_, None) => {
-            push_required(out, operand, min.saturating_sub(1));
-            push_formatted(out, format_args!("{operand}+"));
+            push_required(out, operand, min);
+            push_formatted(out, format_args!("{operand}*"));
         }
         (_, Some(max)) if max <= MAX_BOUND => push_bounds(out, operand, min, max),
         (_, Some(max)) => {
@@ -292,5 +296,125 @@ fn push_bounds(out: &mut String, operand: &str, min: u32, max: u32) {
         (0, 1) => push_formatted(out, format_args!("{operand}?")),
         (_, _) if min == max => push_formatted(out, format_args!("{operand}{{{min}}}")),
         (_, _) => push_formatted(out, format_args!("{operand}{{{min},{max}}}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use regex_syntax::ParserBuilder;
+
+    use super::*;
+
+    fn rendered(pattern: &str) -> String {
+        render(&regex_syntax::parse(pattern).expect("a valid pattern"))
+    }
+
+    fn check(cases: &[(&str, &str)]) {
+        for (pattern, expected) in cases {
+            assert_eq!(rendered(pattern), *expected, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn nothing_of_the_text_is_syntax() {
+        check(&[
+            ("", "(?:)"),
+            ("a b_1", r"a b\_1"),
+            (r"\*\*\*:a", r"\*\*\*\:a"),
+            (r"\(\?i\)", r"\(\?i\)"),
+            (r"\[\[:alpha:\]\]\\", r"\[\[\:alpha\:\]\]\\"),
+            ("\n\t\u{7F}\u{85}", r"\u000A\u0009\u007F\u0085"),
+            ("été 日本 🦀", "été 日本 🦀"),
+        ]);
+    }
+
+    #[test]
+    fn classes_are_sets_of_characters() {
+        check(&[
+            ("[a-c]", "[a-c]"),
+            (r"[ab\]^-]", r"[\-\]\^ab]"),
+            ("(?-u:[a-c])", "[a-c]"),
+            ("[^é]", "[^é]"),
+            (".", r"[^\u000A]"),
+            ("(?s).", "."),
+            ("(?R).", r"[^\u000A\u000D]"),
+            ("[é]", "é"),
+            ("(?-u:\\w)", r"[0-9A-Z\_a-z]"),
+        ]);
+        assert!(rendered(r"\d").starts_with("[0-9٠-٩"));
+    }
+
+    #[test]
+    fn case_is_in_the_classes() {
+        let mut parser = ParserBuilder::new().case_insensitive(true).build();
+        let hir = parser.parse("k1σ").expect("a valid pattern");
+        assert_eq!(render(&hir), "[Kk\u{212A}]1[Σςσ]");
+    }
+
+    #[test]
+    fn no_text_holds_nul() {
+        check(&[
+            (r"[\x00-a]", r"[\u0001-a]"),
+            (r"[^\x00-a]", "[b-\u{10FFFF}]"),
+            (r"[^\x00]", "."),
+            (r"\x00", NEVER),
+            (r"(?:a\x00)*b", &format!("(?:{NEVER})*b")),
+            (r"[^\s\S]", NEVER),
+        ]);
+    }
+
+    #[test]
+    fn repetitions_are_of_one_atom() {
+        check(&[
+            ("a*b+c?", "a*b+c?"),
+            ("a*?b+?c??", "a*b+c?"),
+            ("(?:ab){2}", "(?:ab){2}"),
+            ("(é)*", "(?:é)*"),
+            ("(?:[a-c]){2,}", "[a-c]{2,}"),
+            ("(ab|c)?", "(?:ab|c)?"),
+            ("(?:a*)*", "(?:a*)*"),
+            ("a{0}", "(?:)"),
+        ]);
+    }
+
+    #[test]
+    fn assertions_are_not_repeated() {
+        check(&[("^*a", "a"), ("^+a", "^a"), ("(?:^$){3}", "^$"), ("(?:){2,5}a", "a")]);
+    }
+
+    #[test]
+    fn large_bounds_are_taken_in_steps() {
+        check(&[
+            ("a{255}", "a{255}"),
+            ("a{256}", "(?:a{255})a"),
+            ("a{600}", "(?:a{255}){2}a{90}"),
+            ("a{1,300}", "a(?:a{0,255})a{0,44}"),
+            ("a{255,}", "a{255,}"),
+            ("a{257,}", "(?:a{255})a{2}a*"),
+            ("a{0,600}", "(?:a{0,255}){2}a{0,90}"),
+            ("a{65026}", "(?:(?:a{255}){255})a"),
+        ]);
+    }
+
+    #[test]
+    fn branches_may_be_empty() {
+        check(&[("ab|c", "(?:ab|c)"), ("(?:ab|)c", "(?:ab|)c"), ("ab|cd|", "(?:ab|cd|)")]);
+    }
+
+    #[test]
+    fn assertions_are_spelled_out() {
+        check(&[
+            (r"\Aa\z", "^a$"),
+            ("(?m)^a$", r"(?:^|(?<=\u000A))a(?:$|(?=\u000A))"),
+            ("(?mR)^", r"(?:^|(?<=\u000A)|(?<=\u000D)(?!\u000A))"),
+            ("(?mR)$", r"(?:$|(?=\u000D)|(?<!\u000D)(?=\u000A))"),
+            (r"(?-u:\b{start})", "(?<![0-9A-Z_a-z])(?=[0-9A-Z_a-z])"),
+            (r"(?-u:\b{end})", "(?<=[0-9A-Z_a-z])(?![0-9A-Z_a-z])"),
+            (r"(?-u:\b{start-half})", "(?<![0-9A-Z_a-z])"),
+            (r"(?-u:\b{end-half})", "(?![0-9A-Z_a-z])"),
+        ]);
+        let word = rendered(r"\w");
+        assert_eq!(rendered(r"\b"), format!("(?:(?<!{word})(?={word})|(?<={word})(?!{word}))"),);
+        assert_eq!(rendered(r"\B"), format!("(?:(?<={word})(?={word})|(?<!{word})(?!{word}))"),);
     }
 }

@@ -75,7 +75,7 @@ impl Compiler {
         self.sql(template, [Expr::col(Part::SearchText), Expr::value(phrase)])
     }
 
-    /// The search as FTS5 spells it (https://www.sqlite.org/fts5.html, section 3).
+    /// The search as FTS5 spells it (<https://www.sqlite.org/fts5.html>, section 3).
     fn fts5(self, search: &Search) -> String {
         let prefix = prefix(self.namespace);
         let term = |term: &Term| {

@@ -12,5 +12,6 @@ pub mod evaluator;
 pub mod generators;
 pub mod messages;
 mod pools;
+pub mod program;
 pub mod service;
 pub mod typed;

@@ -93,7 +93,7 @@ impl TestService {
     /// The ids that a call lists, in order.
     pub async fn ids(&self, request: proto::ListInteractionsRequest) -> Vec<String> {
         let pages = self.pages(request).await.unwrap();
-        pages.iter().flat_map(|page| interactions(page)).map(|found| found.interaction_id).collect()
+        pages.iter().flat_map(interactions).map(|found| found.interaction_id).collect()
     }
 
     /// The ids that a chain of calls lists, one page each, every one continuing the one before.

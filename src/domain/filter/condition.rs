@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{
     Case, Comparand, Condition, Filter, IdentifierTest, IntegerTest, JsonTest, MAX_LIST_VALUES,
-    Operator, Order, Scalar, ScoreTest, TextTest, TimeTest,
+    MAX_WORDS, Operator, Order, Scalar, ScoreTest, TextTest, TimeTest,
 };
 use crate::domain::field::{Field, Identifier, Integer, JsonPath, Time};
 use crate::domain::interaction_type::{self, TypeName};
@@ -267,6 +267,10 @@ fn words(value: &str) -> Result<Vec<String>, String> {
     let words: Vec<_> = split_words(value).map(str::to_owned).collect();
     if words.is_empty() {
         return Err("the value has no word in it; a word is a run of letters and digits".to_owned());
+    }
+    if words.len() > MAX_WORDS {
+        let found = words.len();
+        return Err(format!("takes at most {MAX_WORDS} words; got {found}"));
     }
     Ok(words)
 }

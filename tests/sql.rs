@@ -1,0 +1,158 @@
+//! The SQL that the service sends, as checked-in text: `tests/sql/*.snap`. A change of it shows in a
+//! review. After an intended one, `INSTA_UPDATE=always cargo test --test suite sql::` writes it anew.
+
+use std::fmt::Write as _;
+
+use interactions::domain::access::NamespaceId;
+use interactions::domain::filter_json;
+use interactions::domain::query::{Query, Selection};
+use interactions::domain::search::Search;
+use interactions::domain::sort::{Direction, KeyValue, Position, Sort, WrittenKey};
+use interactions::domain::violation::Violations;
+use interactions::repository::{Repository, Start};
+use serde_json::{Value, json};
+
+use crate::support::database::databases;
+
+const NAMESPACE: NamespaceId = NamespaceId(42);
+
+fn query(filter: &Value, search: &str, sort: &[(&str, Direction)]) -> Query {
+    let mut violations = Violations::default();
+    let filter = filter_json::parse(filter.as_object().unwrap(), "filters", &mut violations);
+    assert!(violations.is_empty(), "{violations:?}");
+    let keys = sort
+        .iter()
+        .map(|(field, direction)| WrittenKey { field: (*field).into(), direction: *direction });
+    let search = Search::parse(search).unwrap();
+    Query {
+        selection: Selection { namespace: NAMESPACE, filter, search },
+        sort: Sort::build(keys.collect(), "sort").unwrap(),
+    }
+}
+
+/// The statements of a page, with the values bound.
+fn written(repository: &Repository, query: &Query, start: &Start) -> String {
+    let mut text = String::new();
+    for statement in repository.page_statements(query, start, 101) {
+        let statement = repository.render(&statement);
+        writeln!(text, "{}", statement.sql).unwrap();
+        let values = statement.values.map(|values| values.0).unwrap_or_default();
+        for value in values {
+            writeln!(text, "  {}", shortened(&format!("{value:?}"))).unwrap();
+        }
+    }
+    text
+}
+
+/// A value as far as a person would read it: a class of characters takes pages.
+fn shortened(value: &str) -> String {
+    match value.char_indices().nth(160) {
+        None => value.to_owned(),
+        Some((cut, _)) => format!("{}… ({} bytes)", &value[..cut], value.len()),
+    }
+}
+
+/// Writes `cases` for each database into one snapshot.
+async fn assert_snapshots(name: &str, cases: &[(String, Query, Start)]) {
+    for database in databases().await {
+        let mut text = String::new();
+        for (what, query, start) in cases {
+            let sql = written(&database.repository, query, start);
+            writeln!(text, "-- {what}\n{sql}").unwrap();
+        }
+        insta::with_settings!({ snapshot_path => "sql", prepend_module_to_snapshot => false,
+                                omit_expression => true }, {
+            insta::assert_snapshot!(format!("{name}.{}", database.name), text);
+        });
+        database.remove().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn filters() {
+    let filters = [
+        json!({}),
+        json!({"user_id": "u", "feature_id": ["f", "g"]}),
+        json!({"user_id": {"ne": "u"}, "session_id": {"gt": "s"}, "retriever_id": {"exists": true}}),
+        json!({"user_id": {"contains": "100%", "starts_with": "É", "ends_with": "_", "text": ""}}),
+        json!({"user_id": {"contains": "A"}, "case_sensitive": true}),
+        json!({"interaction_type": ["click", "purchase", "custom_tap"]}),
+        json!({"position": {"lte": 5.5}, "result_set_size": [1, 2, 2.5], "document_score": {"gt": 0.1}}),
+        json!({"timestamp": {"gte": "2025-01-01", "lt": "2025-02-01T00:00:00.000001Z"}}),
+        json!({"metadata.device": "Mobile"}),
+        json!({"metadata.device": "Mobile", "case_sensitive": true}),
+        json!({"metadata.\"a.b\".c": ["x", 5, true, null]}),
+        json!({"metadata.items.0.sku": "a", "metadata.items.sku": {"ne": "b"}}),
+        json!({"metadata.price": {"gt": 5, "lte": "z"}}),
+        json!({"metadata.a": {"exists": true}, "metadata.b": {"is_null": true}}),
+        json!({"metadata.title": {"contains": "x", "regex": "^a.c$", "words": "wi-fi", "phrase": "red shoe"}}),
+        json!({"OR": [{"user_id": "u"}, {"NOT": [{"metadata.a": 1}, {"position": null}]}]}),
+        json!({"query_snapshot.text": "q", "search_request.queries.value": "v"}),
+    ];
+    let case = |filter: &Value| (filter.to_string(), query(filter, "", &[]), None);
+    assert_snapshots("filters", &filters.iter().map(case).collect::<Vec<_>>()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn searches() {
+    let searches = ["red shoe", "\"red shoe\" -blue", "wi-fi* OR größe -\"a b\""];
+    let case = |search: &&str| ((*search).to_owned(), query(&json!({}), search, &[]), None);
+    assert_snapshots("searches", &searches.iter().map(case).collect::<Vec<_>>()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sorts() {
+    use Direction::{Ascending, Descending};
+    let text = |text: &str| KeyValue::Text(text.to_owned());
+    let (time, id) = (KeyValue::Integer(1_000_000), text("i"));
+    let sorts = [
+        (vec![], vec![time.clone(), id.clone()]),
+        (vec![("position", Ascending)], vec![KeyValue::Integer(5), time.clone(), id.clone()]),
+        (vec![("position", Descending)], vec![KeyValue::Missing, time.clone(), id.clone()]),
+        (vec![("created_at", Ascending)], vec![time.clone(), time.clone(), id.clone()]),
+        (
+            vec![("user_id", Descending), ("document_score", Ascending)],
+            vec![text("u"), KeyValue::Number(0.5), time.clone(), id.clone()],
+        ),
+        (vec![("metadata.items.0.price", Descending)], vec![KeyValue::Number(9.5), time, id]),
+    ];
+    let cases = sorts.into_iter().flat_map(|(keys, position)| {
+        let query = query(&json!({}), "", &keys);
+        let start = (format!("{keys:?}"), query.clone(), None);
+        [start, (format!("{keys:?} from the middle"), query, Some(Position(position)))]
+    });
+    assert_snapshots("sorts", &cases.collect::<Vec<_>>()).await;
+}
+
+/// Whatever is asked, the text of the statement is of our making: values and paths are binds.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_text_of_a_statement_holds_nothing_of_the_caller() {
+    let shapes = |marker: &str| {
+        let quoted = format!("metadata.\"{}\"", marker.replace('"', "\"\""));
+        let filter = json!({
+            "user_id": marker,
+            "AND": [
+                {quoted.clone(): marker}, {quoted.clone(): {"gt": marker}},
+                {quoted.clone(): {"contains": marker}}, {quoted.clone(): {"exists": false}},
+                {format!("{quoted}.0"): {"text": marker}},
+                {"feature_id": {"starts_with": marker}}, {"session_id": [marker, "b"]},
+                {"execution_id": {"regex": "[a-z]"}},
+            ],
+        });
+        let sort = format!("{quoted}.0");
+        query(&filter, "word", &[(sort.as_str(), Direction::Ascending)])
+    };
+    let expected = shapes("plain");
+    let hostile =
+        ["'; DROP TABLE interactions; --", "\" OR 1=1 --", "$1", "?", "\\", "') OR ('1'='1", "%"];
+    for database in databases().await {
+        let text = |query: &Query| -> Vec<String> {
+            let statements = database.repository.page_statements(query, &None, 101);
+            statements.iter().map(|one| database.repository.render(one).sql).collect()
+        };
+        for marker in hostile {
+            assert_eq!(text(&shapes(marker)), text(&expected), "{}: {marker}", database.name);
+        }
+        database.remove().await;
+    }
+}

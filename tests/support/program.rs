@@ -1,0 +1,137 @@
+//! The program itself, run as its users run it.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a server may take to start or to stop.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A command of the program, without any setting of whoever runs the tests.
+pub fn program(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_interactions"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("INTERACTIONS_")) {
+        command.env_remove(name);
+    }
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+/// Runs a command to its end; it has to succeed. Returns its standard output.
+pub fn succeed(command: &mut Command) -> String {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    let stderr = String::from_utf8_lossy(&stderr).into_owned();
+    assert!(status.success(), "{command:?}: {status}\n{stderr}");
+    String::from_utf8(stdout).unwrap()
+}
+
+/// A server that is stopped, by its own process id, when this is dropped.
+pub struct Server {
+    child: Child,
+    pub address: String,
+    pub namespace: String,
+    pub key: String,
+}
+
+impl Server {
+    /// `serve` on a new database at `url`, with a namespace and a key.
+    pub fn start(url: &str) -> Self {
+        let on = |command: &mut Command| succeed(command.env("INTERACTIONS_DATABASE_URL", url));
+        on(&mut program(&["migrate"]));
+        on(&mut program(&["namespace", "create", "real"]));
+        let key =
+            ["key", "create", "--name", "test", "--scopes", "read,write", "--namespace", "real"];
+        let key = on(&mut program(&key)).trim().to_owned();
+        let address = free_address();
+        let mut serve = program(&["serve", "--listen", &address]);
+        let child = serve.env("INTERACTIONS_DATABASE_URL", url).spawn().unwrap();
+        let server = Self { child, address, namespace: "real".to_owned(), key };
+        let started = Instant::now();
+        while !program(&["health", "--addr", &server.address]).output().unwrap().status.success() {
+            assert!(started.elapsed() < PATIENCE, "the server does not start");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        server
+    }
+
+    /// `demo`, with the key and the namespace that it prints.
+    pub fn demo() -> Self {
+        let address = free_address();
+        let mut demo = program(&["demo", "--listen", &address]);
+        let mut child = demo.stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let key = lines.find_map(|line| {
+            let line = line.unwrap();
+            line.strip_prefix("export INTERACTIONS_API_KEY=").map(str::to_owned)
+        });
+        let key = key.expect("the demo prints a key");
+        // The rest is read, so that the demo never waits for a reader.
+        std::thread::spawn(move || lines.for_each(drop));
+        let server = Self { child, address, namespace: "demo".to_owned(), key };
+        let started = Instant::now();
+        while !program(&["health", "--addr", &server.address]).output().unwrap().status.success() {
+            assert!(started.elapsed() < PATIENCE, "the demo does not start");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        server
+    }
+
+    /// A client command that speaks to this server.
+    pub fn client(&self, arguments: &[&str]) -> Command {
+        let mut command = program(arguments);
+        command.args(["--addr", &self.address, "--namespace", &self.namespace]);
+        command.env("INTERACTIONS_API_KEY", &self.key);
+        command
+    }
+
+    /// Peak of the memory that the server has had resident, in KiB.
+    pub fn peak_memory(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(Path::new(&status)).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    /// Asks the server to stop as a supervisor does; returns its exit code.
+    pub fn stop(mut self) -> Option<i32> {
+        self.terminate();
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(started.elapsed() < PATIENCE, "the server does not stop");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn terminate(&self) {
+        let id = self.child.id().to_string();
+        Command::new("kill").args(["-TERM", &id]).status().unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// An address on which nothing listens.
+fn free_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().to_string()
+}
+
+/// The lines of a gzip'd file.
+pub fn gunzipped(path: &Path) -> Vec<String> {
+    let file = std::fs::File::open(path).unwrap();
+    let mut text = String::new();
+    flate2::read::MultiGzDecoder::new(file).read_to_string(&mut text).unwrap();
+    text.lines().map(str::to_owned).collect()
+}
