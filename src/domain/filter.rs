@@ -15,7 +15,7 @@ mod build;
 mod condition;
 mod operator;
 
-pub use build::{Group, Node, NodeKind};
+pub use build::{Group, Node, NodeKind, check_field};
 pub use operator::Operator;
 
 /// Deepest tree; the root is at depth 1.

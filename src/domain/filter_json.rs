@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::filter::{Filter, Group, Node, NodeKind, Operator};
+use super::filter::{self, Filter, Group, Node, NodeKind, Operator};
 use super::violation::{Violations, echo};
 
 /// Deepest JSON that is looked at; the limit of a filter's own depth says what is accepted.
@@ -14,13 +14,9 @@ const MAX_READ_DEPTH: usize = super::filter::MAX_DEPTH + 1;
 /// Adds whatever is wrong to `violations`; the filter is of use only when nothing was added.
 #[must_use]
 pub fn parse(json: &Map<String, Value>, path: &str, violations: &mut Violations) -> Filter {
-    let before = violations.len();
-    let mut reader = Reader { violations };
-    let node = reader.node(json, path.to_owned(), 1);
-    match node {
-        Some(node) if violations.len() == before => Filter::build(node, violations),
-        Some(_) | None => Filter::EVERYTHING,
-    }
+    let node = Reader { violations }.node(json, path.to_owned(), 1);
+    // What could be read is checked even where something else could not: every violation shows.
+    node.map_or(Filter::EVERYTHING, |node| Filter::build(node, violations))
 }
 
 struct Reader<'v> {
@@ -33,6 +29,7 @@ impl Reader<'_> {
         if json.contains_key("field") || json.contains_key("key") {
             return self.condition(json, path);
         }
+        let before = self.violations.len();
         let mut case_sensitive = None;
         let mut members = Vec::new();
         for (key, value) in json {
@@ -49,7 +46,7 @@ impl Reader<'_> {
             }
         }
         if members.is_empty() {
-            if depth > 1 && self.violations.is_empty() {
+            if depth > 1 && self.violations.len() == before {
                 self.violations.add(path, "is empty; only the whole filter may be");
             }
             return None;
@@ -104,7 +101,7 @@ impl Reader<'_> {
     /// Reads `{"field": …, "operator": …, "value": …}`.
     fn condition(&mut self, json: &Map<String, Value>, path: String) -> Option<Node> {
         let name = if json.contains_key("field") { "field" } else { "key" };
-        let mut operator = Operator::Eq;
+        let mut operator = Some(Operator::Eq);
         let mut field = None;
         for (key, value) in json {
             let at = format!("{path}.{key}");
@@ -114,7 +111,7 @@ impl Reader<'_> {
                 }
                 ("field" | "key", Value::String(text)) => field = Some(text.clone()),
                 ("field" | "key", _) => self.violations.add(at, "takes the name of a field"),
-                ("operator", value) => operator = self.operator(value, at).unwrap_or(operator),
+                ("operator", value) => operator = self.operator(value, at),
                 ("value", _) => {}
                 _ => self.violations.add(
                     at,
@@ -122,13 +119,14 @@ impl Reader<'_> {
                 ),
             }
         }
-        let kind = NodeKind::Condition {
-            field: field?,
-            operator,
-            value: json.get("value").cloned(),
-            field_path: format!("{path}.{name}"),
-            value_path: format!("{path}.value"),
+        let (field, field_path) = (field?, format!("{path}.{name}"));
+        let Some(operator) = operator else {
+            filter::check_field(&field, field_path, self.violations);
+            return None;
         };
+        let value_path = format!("{path}.value");
+        let value = json.get("value").cloned();
+        let kind = NodeKind::Condition { field, operator, value, field_path, value_path };
         Some(Node { path, kind })
     }
 
@@ -144,7 +142,7 @@ impl Reader<'_> {
 
     /// Reads `"field": value`, `"field": [values]` or `"field": {"operator": value, …}`.
     fn shorthand(&mut self, field: &str, value: &Value, path: String, members: &mut Vec<Node>) {
-        let mut add = |operator, value: &Value, path: String| {
+        let mut add = |operator: Operator, value: &Value, path: String| {
             let kind = NodeKind::Condition {
                 field: field.to_owned(),
                 operator,
@@ -163,8 +161,9 @@ impl Reader<'_> {
             Value::Object(tests) => {
                 for (name, value) in tests {
                     let at = format!("{path}.{name}");
-                    if let Some(operator) = self.operator(&Value::from(name.as_str()), at.clone()) {
-                        add(operator, value, at);
+                    match self.operator(&Value::from(name.as_str()), at.clone()) {
+                        Some(operator) => add(operator, value, at),
+                        None => filter::check_field(field, path.as_str(), self.violations),
                     }
                 }
             }

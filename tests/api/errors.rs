@@ -34,7 +34,8 @@ async fn refused(service: &TestService, request: proto::ListInteractionsRequest)
 async fn every_violation_is_listed_with_its_path() {
     for (database, service) in services().await {
         let json = json!({
-            "AND": [{"position": 1}, {"position": {"lte": "5"}}],
+            "AND": [{"position": 1}, {"position": {"lte": "5"}}, {}, {"nowhere": {"almost": 1}}],
+            "NOT": [],
             "metadata..x": 1,
             "OR": [{"field": "nope", "value": 1}, {"field": "timestamp", "operator": "gt", "value": "soon"}],
         });
@@ -55,6 +56,10 @@ async fn every_violation_is_listed_with_its_path() {
         let mut expected = vec![
             "filter.kind",
             "filters.AND[1].position.lte",
+            "filters.AND[2]",
+            "filters.AND[3].nowhere",
+            "filters.AND[3].nowhere.almost",
+            "filters.NOT",
             "filters.OR[0].field",
             "filters.OR[1].value",
             "filters.metadata..x",

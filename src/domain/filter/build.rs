@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{Case, Filter, MAX_CONDITIONS, MAX_DEPTH, Operator, condition};
+use crate::domain::field::Field;
 use crate::domain::violation::Violations;
 
 /// A piece of a filter as the caller wrote it, in whichever form.
@@ -71,6 +72,13 @@ impl Filter {
             );
         }
         filter
+    }
+}
+
+/// Checks the field of a condition that is wrong elsewhere already, so that both show.
+pub fn check_field(field: &str, path: impl Into<String>, violations: &mut Violations) {
+    if let Err(error) = Field::parse(field) {
+        violations.add(path, error.to_string());
     }
 }
 

@@ -1,7 +1,7 @@
 //! The typed form of a filter.
 
 use super::json;
-use crate::domain::filter::{Filter, Group, MAX_DEPTH, Node, NodeKind, Operator};
+use crate::domain::filter::{Filter, Group, MAX_DEPTH, Node, NodeKind, Operator, check_field};
 use crate::domain::violation::Violations;
 use crate::grpc::proto;
 use crate::grpc::proto::filter::Kind;
@@ -13,11 +13,9 @@ pub(in crate::grpc) fn filter(
     path: &str,
     violations: &mut Violations,
 ) -> Filter {
-    let before = violations.len();
-    match node(message, path, 1, violations) {
-        Some(node) if violations.len() == before => Filter::build(node, violations),
-        Some(_) | None => Filter::NOTHING,
-    }
+    // What could be read is checked even where something else could not: every violation shows.
+    let node = node(message, path, 1, violations);
+    node.map_or(Filter::NOTHING, |node| Filter::build(node, violations))
 }
 
 /// One level of the tree; `None` where something is wrong with it.
@@ -54,6 +52,7 @@ fn condition(message: &proto::Condition, path: &str, violations: &mut Violations
     if operator.is_none() {
         let names = Operator::names().to_uppercase();
         violations.add(format!("{path}.operator"), format!("takes one of {names}"));
+        check_field(field, format!("{path}.field"), violations);
     }
     let kind = NodeKind::Condition {
         field: field.clone(),
