@@ -14,5 +14,6 @@ mod domain;
 mod equivalence;
 mod plans;
 mod program;
+mod regexes;
 mod sql;
 mod support;

@@ -6,7 +6,7 @@ use super::filter::{self, Filter, Group, Node, NodeKind, Operator};
 use super::violation::{Violations, echo};
 
 /// Deepest JSON that is looked at; the limit of a filter's own depth says what is accepted.
-const MAX_READ_DEPTH: usize = super::filter::MAX_DEPTH + 1;
+const MAX_READ_DEPTH: usize = filter::MAX_DEPTH + 1;
 
 /// Reads `json` as a filter. `path` is where the request carries it. An empty object at the root
 /// matches everything.
@@ -58,7 +58,7 @@ impl Reader<'_> {
     /// Reads what stands behind `AND`, `OR`, `NOT` or `NOR`: a list of nodes, or one node.
     fn group(&mut self, group: Group, value: &Value, path: String, depth: usize) -> Option<Node> {
         if depth >= MAX_READ_DEPTH {
-            let limit = super::filter::MAX_DEPTH;
+            let limit = filter::MAX_DEPTH;
             self.violations.add(path, format!("a filter is at most {limit} levels deep"));
             return None;
         }
