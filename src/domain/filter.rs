@@ -26,6 +26,8 @@ pub const MAX_CONDITIONS: usize = 256;
 pub const MAX_WORDS: usize = 32;
 /// Most values in one list.
 pub const MAX_LIST_VALUES: usize = 1_000;
+/// Most values in all lists of one tree together.
+pub const MAX_VALUES: usize = 10_000;
 
 /// A condition, or a combination of filters. Always true or false, never unknown.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -8,6 +8,7 @@ use sea_orm::sea_query::{Expr, ExprTrait, NullOrdering, Order, SelectStatement};
 
 use super::Dialect;
 use super::condition::{Compiler, all, any};
+use super::document::number;
 use super::entity::interaction::{Column, Part};
 use super::json_condition::{at_index, member_path};
 use crate::domain::field::JsonPath;
@@ -232,9 +233,22 @@ fn json_keys(
     let value = |value: Option<Expr>| value.map(After::Value);
     [
         key(rank, Direction::Ascending, value(after.as_ref().map(|after| Expr::value(after.0)))),
-        key(number, direction, value(after.as_ref().map(|after| Expr::value(after.1)))),
+        key(number, direction, value(after.as_ref().map(|after| json_number(compiler, after.1)))),
         key(text, direction, value(after.map(|after| Expr::value(after.2)))),
     ]
+}
+
+/// A number to compare with numbers in JSON. SQLite reads most numbers beyond 1e22 a bit off; it has
+/// to read this one just as it read the stored one, or a page would start with the row that the
+/// page before it ended with.
+fn json_number(compiler: Compiler, value: f64) -> Expr {
+    match compiler.dialect {
+        Dialect::Postgres => Expr::value(value),
+        Dialect::Sqlite => {
+            let text = Expr::value(number(value).to_string());
+            compiler.sql("CAST(? ->> '$' AS REAL)", [text])
+        }
+    }
 }
 
 /// Where each class of JSON stands in a direction.

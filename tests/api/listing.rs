@@ -229,3 +229,100 @@ async fn paging_goes_on_undisturbed_while_others_write() {
         database.remove().await;
     }
 }
+
+/// Numbers that a database reads a bit off are neither passed over nor listed twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn paging_by_numbers_of_any_size_is_complete() {
+    for (database, service) in services().await {
+        let number = |number: u32| {
+            let mixed = (u64::from(number) + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            f64::from_bits((mixed ^ (mixed >> 29)) & !(1 << 62))
+        };
+        let with_number = |count: u32| {
+            let metadata = json!({ "number": number(count) });
+            let metadata = proto_struct(metadata.as_object().unwrap());
+            let document_score = Some(number(count));
+            proto::Interaction { metadata: Some(metadata), document_score, ..click(count) }
+        };
+        service.record((0..300).map(with_number).collect()).await;
+        let mut expected: Vec<u32> = (0..300).collect();
+        expected.sort_by(|a, b| number(*a).total_cmp(&number(*b)));
+        let expected: Vec<_> = expected.iter().map(|number| format!("i{number:05}")).collect();
+        for field in ["metadata.number", "document_score"] {
+            for size in [1, 7, 1_000] {
+                let sort = vec![proto::Sort { field: field.to_owned(), direction: 1 }];
+                let request = proto::ListInteractionsRequest { sort, ..list(size) };
+                assert_eq!(service.ids(request).await, expected, "{}, {field}", database.name);
+            }
+        }
+        for count in 0..300 {
+            for filter in [
+                json!({"metadata.number": number(count)}),
+                json!({"document_score": [number(count), 1]}),
+            ] {
+                let filters = Some(proto_struct(filter.as_object().unwrap()));
+                let request = proto::ListInteractionsRequest { filters, ..list(0) };
+                let found = service.ids(request).await;
+                assert_eq!(found, [format!("i{count:05}")], "{}: {filter}", database.name);
+            }
+        }
+        database.remove().await;
+    }
+}
+
+/// A request at every limit at once is answered, and one beyond a limit is told which.
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_at_their_limits_are_answered() {
+    let path = |segments: usize| format!("metadata{}", ".a.0".repeat(segments / 2));
+    let thousand: Vec<_> = (0..1_000).map(|number| json!(format!("v{number}"))).collect();
+    let numbers: Vec<_> = (0..1_000).map(|number| json!(f64::from(number) + 0.5)).collect();
+    let mut deep = json!({"position": 1});
+    for _ in 0..15 {
+        deep = json!({ "NOT": [deep] });
+    }
+    let many: Vec<_> =
+        (0..256).map(|number| json!({(path(4)): {"contains": number.to_string()}})).collect();
+    let lists: Vec<_> = ["metadata.a", "user_id", "document_score", "metadata.b"]
+        .iter()
+        .map(|field| json!({*field: if *field == "document_score" { numbers.clone() } else { thousand.clone() }}))
+        .collect();
+    for (database, service) in services().await {
+        let mut nested = json!("v7");
+        for level in 0..15 {
+            nested = if level % 2 == 0 { json!([nested]) } else { json!({ "a": nested }) };
+        }
+        let metadata =
+            proto_struct(json!({ "a": nested, "b": [["v7"], "v8"] }).as_object().unwrap());
+        let held = proto::Interaction { metadata: Some(metadata), ..click(1) };
+        service.record(vec![held]).await;
+        for (filter, matches) in [
+            (deep.clone(), false),
+            (json!({ "OR": many }), false),
+            (json!({ "OR": lists }), true),
+            (json!({ "AND": lists }), false),
+            (json!({(path(16)): "v7"}), true),
+            (json!({(path(16)): ["V7", 5]}), true),
+            (json!({(format!("metadata{}", ".a".repeat(8))): {"exists": true}}), true),
+            (json!({(format!("metadata{}", ".a".repeat(16))): {"words": "v7"}}), false),
+        ] {
+            let request = proto::ListInteractionsRequest {
+                filters: Some(proto_struct(filter.as_object().unwrap())),
+                ..list(0)
+            };
+            let found = service.ids(request).await;
+            assert_eq!(!found.is_empty(), matches, "{}: {filter:.200}", database.name);
+        }
+        let words: Vec<_> = (0..16).map(|number| format!("w{number}*")).collect();
+        let keys = (0..8).map(|number| proto::Sort {
+            field: format!("{}.k{number}", path(14)),
+            direction: number % 3,
+        });
+        let request = proto::ListInteractionsRequest {
+            search: words.join(" OR "),
+            sort: keys.collect(),
+            ..list(0)
+        };
+        assert!(service.ids(request).await.is_empty());
+        database.remove().await;
+    }
+}

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Case, Filter, MAX_CONDITIONS, MAX_DEPTH, Operator, condition};
+use super::{Case, Filter, MAX_CONDITIONS, MAX_DEPTH, MAX_VALUES, Operator, condition};
 use crate::domain::field::Field;
 use crate::domain::violation::Violations;
 
@@ -61,15 +61,17 @@ impl Filter {
     /// filter is of use only when nothing was added.
     #[must_use]
     pub fn build(node: Node, violations: &mut Violations) -> Self {
-        let mut builder = Builder { conditions: 0, violations };
+        let mut builder = Builder { conditions: 0, values: 0, violations };
         let root = node.path.clone();
         let filter = builder.node(node, 1, Case::Insensitive);
-        if builder.conditions > MAX_CONDITIONS {
-            let found = builder.conditions;
-            violations.add(
-                root,
-                format!("a filter has at most {MAX_CONDITIONS} conditions; this one has {found}"),
-            );
+        let Builder { conditions, values, violations } = builder;
+        if conditions > MAX_CONDITIONS {
+            let limit = format!("a filter has at most {MAX_CONDITIONS} conditions");
+            violations.add(root.clone(), format!("{limit}; this one has {conditions}"));
+        }
+        if values > MAX_VALUES {
+            let limit = format!("the lists of a filter have at most {MAX_VALUES} values together");
+            violations.add(root, format!("{limit}; these have {values}"));
         }
         filter
     }
@@ -84,6 +86,8 @@ pub fn check_field(field: &str, path: impl Into<String>, violations: &mut Violat
 
 struct Builder<'v> {
     conditions: usize,
+    /// Values in lists.
+    values: usize,
     violations: &'v mut Violations,
 }
 
@@ -99,6 +103,7 @@ impl Builder<'_> {
         match node.kind {
             NodeKind::Condition { field, operator, value, field_path, value_path } => {
                 self.conditions += 1;
+                self.values += value.as_ref().and_then(Value::as_array).map_or(0, Vec::len);
                 if self.conditions > MAX_CONDITIONS {
                     return Filter::NOTHING;
                 }
