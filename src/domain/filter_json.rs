@@ -142,12 +142,13 @@ impl Reader<'_> {
 
     /// Reads `"field": value`, `"field": [values]` or `"field": {"operator": value, …}`.
     fn shorthand(&mut self, field: &str, value: &Value, path: String, members: &mut Vec<Node>) {
+        let field_path = path.clone();
         let mut add = |operator: Operator, value: &Value, path: String| {
             let kind = NodeKind::Condition {
                 field: field.to_owned(),
                 operator,
                 value: Some(value.clone()),
-                field_path: path.clone(),
+                field_path: field_path.clone(),
                 value_path: path.clone(),
             };
             members.push(Node { path, kind });

@@ -21,10 +21,12 @@ impl Violations {
     /// without a bound, one hostile request could ask for an answer larger than itself.
     pub const MAX: usize = 1_000;
 
-    /// Notes that `field` breaks a rule. Beyond [`Self::MAX`] further ones are not kept.
+    /// Notes that `field` breaks a rule, once where the same is said twice in a row. Beyond
+    /// [`Self::MAX`] further ones are not kept.
     pub fn add(&mut self, field: impl Into<String>, description: impl Into<String>) {
-        if self.0.len() < Self::MAX {
-            self.0.push(Violation { field: field.into(), description: description.into() });
+        let violation = Violation { field: field.into(), description: description.into() };
+        if self.0.len() < Self::MAX && self.0.last() != Some(&violation) {
+            self.0.push(violation);
         }
     }
 

@@ -34,7 +34,7 @@ async fn refused(service: &TestService, request: proto::ListInteractionsRequest)
 async fn every_violation_is_listed_with_its_path() {
     for (database, service) in services().await {
         let json = json!({
-            "AND": [{"position": 1}, {"position": {"lte": "5"}}, {}, {"nowhere": {"almost": 1}}],
+            "AND": [{"position": 1}, {"position": {"lte": "5"}}, {}, {"nowhere": {"almost": 1}}, {"elsewhere": {"gt": 1, "lt": 2}}],
             "NOT": [],
             "metadata..x": 1,
             "OR": [{"field": "nope", "value": 1}, {"field": "timestamp", "operator": "gt", "value": "soon"}],
@@ -59,6 +59,7 @@ async fn every_violation_is_listed_with_its_path() {
             "filters.AND[2]",
             "filters.AND[3].nowhere",
             "filters.AND[3].nowhere.almost",
+            "filters.AND[4].elsewhere",
             "filters.NOT",
             "filters.OR[0].field",
             "filters.OR[1].value",
