@@ -12,6 +12,7 @@ mod architecture;
 mod conformance;
 mod domain;
 mod equivalence;
+mod migrations;
 mod plans;
 mod program;
 mod regexes;
