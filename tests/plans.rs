@@ -33,10 +33,10 @@ fn interaction(number: u32) -> proto::Interaction {
         let draw = scatter(salt) % (count * count);
         f64::from(draw).sqrt() as u32
     };
-    let kind = match scatter(1) % 1_000 {
-        0 => "purchase",
-        1 => "custom_tap",
-        2..=99 => "click",
+    let kind = match scatter(1) % 10_000 {
+        0..=9 => "purchase",
+        10 => "custom_tap",
+        11..=999 => "click",
         _ => "impression",
     };
     let word = if scatter(3) % 1_000 == 0 { "rareword" } else { "commonword" };
@@ -80,7 +80,13 @@ async fn loaded() -> Vec<Loaded> {
         for batch in (0..ROWS).collect::<Vec<_>>().chunks(1_000) {
             service.record(batch.iter().copied().map(interaction).collect()).await;
         }
-        let connection = Database::connect(&database.url).await.unwrap();
+        // The one setting of the service's own connections that plans depend on here: values are
+        // spelled out below, so that every plan is a custom one.
+        let url = match database.repository.dialect() {
+            Dialect::Postgres => format!("{}?options=-c%20random_page_cost=1.1", database.url),
+            Dialect::Sqlite => database.url.clone(),
+        };
+        let connection = Database::connect(&url).await.unwrap();
         // PostgreSQL's autovacuum would get there in time; SQLite is asked to when it closes.
         let analyze = match database.repository.dialect() {
             Dialect::Postgres => "VACUUM ANALYZE",
