@@ -79,10 +79,10 @@ impl Pages {
             });
         }
         let records = self.read(wanted).await?;
-        let mut page = self.cut(&records, wanted)?;
+        let (mut page, end) = self.cut(&records, wanted)?;
         let taken = page.interactions.len();
-        if let Some(last) = page.interactions.last() {
-            self.start = Some(position(&self.list, last)?);
+        if end.is_some() {
+            self.start = end;
         }
         if let Some(projection) = &self.list.projection {
             for record in &mut page.interactions {
@@ -125,22 +125,23 @@ impl Pages {
         Ok(records)
     }
 
-    /// The page of as many `records` as are `wanted` and fit, with a token if any is left over.
-    fn cut(&self, records: &[Bytes], wanted: u64) -> Result<Page, ApiError> {
+    /// The page of as many `records` as are `wanted` and fit; if any is left over, with a token, and
+    /// beside it the position that the token stands for.
+    fn cut(&self, records: &[Bytes], wanted: u64) -> Result<(Page, Start), ApiError> {
         let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
         let mut count = records.len().min(wanted);
         loop {
             let interactions = records[..count].to_vec();
-            let token = match interactions.last() {
-                Some(last) if count < records.len() => {
-                    page_token::encode(&self.list.query, &position(&self.list, last)?)
-                }
-                Some(_) | None => String::new(),
+            let end = match interactions.last() {
+                Some(last) if count < records.len() => Some(position(&self.list, last)?),
+                Some(_) | None => None,
             };
+            let token = end.as_ref().map(|end| page_token::encode(&self.list.query, end));
+            let token = token.unwrap_or_default();
             let page = Page { interactions, next_page_token: token, total_size: self.total_size };
             let excess = page.encoded_len().saturating_sub(MAX_PAGE_BYTES);
             if excess == 0 || count <= 1 {
-                return Ok(page);
+                return Ok((page, end));
             }
             count = without(records, count, excess);
         }
