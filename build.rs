@@ -6,7 +6,8 @@ use std::{env, fs, io};
 use prost::Message as _;
 
 const PROTO_ROOT: &str = "proto";
-const FILES: [&str; 3] = [
+const FILES: [&str; 4] = [
+    "interactions/v1/admin.proto",
     "interactions/v1/interaction.proto",
     "interactions/v1/query.proto",
     "interactions/v1/service.proto",
@@ -23,6 +24,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .btree_map(".")
         // Pages are put together from stored bytes: see `grpc::page`.
         .extern_path(".interactions.v1.ListInteractionsResponse", "crate::grpc::page::Page")
+        // The richer errors of tonic-types are made of this type.
+        .extern_path(".google.rpc.Status", "::tonic_types::Status")
         .compile_fds(descriptors)?;
     Ok(())
 }

@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
@@ -24,6 +25,8 @@ use crate::grpc::interaction_service::InteractionServiceImpl;
 use crate::grpc::proto::interaction_service_server::{InteractionServiceServer, SERVICE_NAME};
 use crate::grpc::{layers, proto, transport_status};
 use crate::repository::{Dialect, Repository, Settings};
+
+pub mod maintenance;
 
 /// Largest request in bytes: a batch of a thousand usual interactions, with room to spare.
 const MAX_REQUEST_BYTES: usize = 4 << 20;
@@ -135,6 +138,8 @@ pub async fn run(
     let Bound { listener, local_addr } = bound;
     let (health, health_service) = tonic_health::server::health_reporter();
     set_health(&health, ServingStatus::Serving).await;
+    let maintenance = maintenance::run(repository.clone(), shutdown.clone());
+    let maintenance = AbortOnDropHandle::new(tokio::spawn(maintenance));
     let auth = Arc::new(Auth::new(repository.clone()));
     let interactions = InteractionServiceImpl::new(repository.clone(), auth, shutdown.clone());
     let serving = with_limits(Server::builder())
@@ -164,7 +169,12 @@ pub async fn run(
         )
         .serve_with_incoming_shutdown(incoming(listener), stop(health, shutdown.clone()));
     tracing::info!(address = %local_addr, "serving");
-    let served = within(DRAIN_LIMIT, serving, shutdown).await;
+    let served = within(DRAIN_LIMIT, serving, shutdown.clone()).await;
+    // Also where the listener failed.
+    shutdown.cancel();
+    if tokio::time::timeout(CLOSE_LIMIT, maintenance).await.is_err() {
+        tracing::warn!("maintenance did not end in time");
+    }
     if tokio::time::timeout(CLOSE_LIMIT, repository.close()).await.is_err() {
         tracing::warn!("database connections were still in use");
     }

@@ -3,6 +3,7 @@
 mod errors;
 mod listing;
 mod recording;
+mod writing;
 
 use interactions::grpc::proto;
 use prost_types::Timestamp;

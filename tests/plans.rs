@@ -106,6 +106,7 @@ impl Loaded {
         Query {
             selection: Selection {
                 namespace: self.namespace,
+                visible_since: None,
                 filter,
                 search: Search::parse(search).unwrap(),
             },

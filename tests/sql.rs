@@ -26,7 +26,7 @@ fn query(filter: &Value, search: &str, sort: &[(&str, Direction)]) -> Query {
         .map(|(field, direction)| WrittenKey { field: (*field).into(), direction: *direction });
     let search = Search::parse(search).unwrap();
     Query {
-        selection: Selection { namespace: NAMESPACE, filter, search },
+        selection: Selection { namespace: NAMESPACE, visible_since: None, filter, search },
         sort: Sort::build(keys.collect(), "sort").unwrap(),
     }
 }

@@ -1,8 +1,8 @@
 //! The ordered migrations of the interactions service, and nothing else.
 //!
 //! A migration that has landed never changes: the next one corrects it. Migrations share nothing
-//! with the service, whose code moves on while they must keep doing what they did. The one helper
-//! they share, `columns`, is theirs alone.
+//! with the service, whose code moves on while they must keep doing what they did. The helpers
+//! that they share, `columns` and `citus`, are theirs alone.
 //!
 //! Every table is made so that it can be distributed by `namespace_id` or copied to every node:
 //! each unique key of a tenant's table holds `namespace_id`, and there are no sequences, triggers
@@ -12,11 +12,13 @@ pub use sea_orm_migration::{Migration, MigrationStatus, MigratorTrait};
 
 use sea_orm_migration::prelude::MigrationTrait;
 
+mod citus;
 mod columns;
 mod m20261120_000001_access;
 mod m20261120_000002_interactions;
 mod m20261120_000003_interaction_indexes;
 mod m20261120_000004_distribution;
+mod m20261121_000005_lifecycle;
 
 /// Brings a database to the present schema, and back.
 #[derive(Debug)]
@@ -30,6 +32,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261120_000002_interactions::Migration),
             Box::new(m20261120_000003_interaction_indexes::Migration),
             Box::new(m20261120_000004_distribution::Migration),
+            Box::new(m20261121_000005_lifecycle::Migration),
         ]
     }
 }

@@ -1,7 +1,8 @@
 //! Spreads the tables over a Citus cluster, where there is one.
 
 use sea_orm_migration::prelude::*;
-use sea_orm_migration::sea_orm::{DatabaseBackend, Statement};
+
+use crate::citus::{copy_to_every_node, has_citus};
 
 /// Distributes by namespace what grows, and copies the rest to every node. Does nothing on SQLite
 /// and on plain PostgreSQL.
@@ -19,12 +20,10 @@ impl MigrationTrait for Migration {
         if !has_citus(manager).await? {
             return Ok(());
         }
-        let connection = manager.get_connection();
         for table in COPIED {
-            let statement = format!("SELECT create_reference_table('{table}')");
-            connection.execute_unprepared(&statement).await?;
+            copy_to_every_node(manager, table).await?;
         }
-        connection.execute_unprepared(DISTRIBUTED).await.map(drop)
+        manager.get_connection().execute_unprepared(DISTRIBUTED).await.map(drop)
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
@@ -37,13 +36,4 @@ impl MigrationTrait for Migration {
         }
         Ok(())
     }
-}
-
-async fn has_citus(manager: &SchemaManager<'_>) -> Result<bool, DbErr> {
-    if manager.get_database_backend() != DatabaseBackend::Postgres {
-        return Ok(false);
-    }
-    let question = "SELECT 1 FROM pg_extension WHERE extname = 'citus'";
-    let question = Statement::from_string(DatabaseBackend::Postgres, question);
-    Ok(manager.get_connection().query_one_raw(question).await?.is_some())
 }

@@ -59,7 +59,7 @@ async fn list(repository: &Repository) -> anyhow::Result<()> {
 }
 
 fn row(namespace: access::Namespace) -> [String; 3] {
-    let access::Namespace { id, organisation_id: _, name, created_at } = namespace;
+    let access::Namespace { id, organisation_id: _, name, created_at, retention: _ } = namespace;
     [id.to_string(), name, listing::time(created_at)]
 }
 

@@ -1,6 +1,7 @@
 //! Who may do what: namespaces, API keys and their scopes.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -103,6 +104,8 @@ pub struct ApiKey {
     pub expires_at: Option<Micros>,
     /// When it was revoked.
     pub revoked_at: Option<Micros>,
+    /// When it was last presented, to about a minute.
+    pub last_used_at: Option<Micros>,
 }
 
 impl ApiKey {
@@ -137,7 +140,13 @@ pub struct Namespace {
     pub name: String,
     /// When it was made.
     pub created_at: Micros,
+    /// How long its interactions are kept, in microseconds, from their timestamp on; `None`: for
+    /// ever. Within [`RETENTION`].
+    pub retention: Option<Micros>,
 }
+
+/// How short and how long a retention can be, in microseconds: 1 second to 36,500 days.
+pub const RETENTION: RangeInclusive<Micros> = 1_000_000..=36_500 * 24 * 60 * 60 * 1_000_000;
 
 /// The text of an API key: `sk_` and an environment, an underscore, 12 characters of public id, 43
 /// of secret (256 bits) and 6 of checksum, all of them letters and digits. Never shown by `Debug`.

@@ -60,6 +60,12 @@ impl Filter {
         Self::Condition(Condition::Identifier { field, test: IdentifierTest::In(vec![value]) })
     }
 
+    /// `field` lies before `time`.
+    #[must_use]
+    pub fn before(field: Time, time: Micros) -> Self {
+        Self::Condition(Condition::Time { field, test: TimeTest::Ordered(Order::Less, time) })
+    }
+
     /// The interaction carries the type `name`.
     #[must_use]
     pub fn of_type(name: TypeName) -> Self {
@@ -70,6 +76,15 @@ impl Filter {
     #[must_use]
     pub fn all(mut members: Vec<Self>) -> Self {
         if members.len() == 1 { members.remove(0) } else { Self::All(members) }
+    }
+
+    /// Whether it narrows nothing: an empty conjunction, or one of such.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        match self {
+            Self::All(members) => members.iter().all(Self::is_everything),
+            Self::Any(_) | Self::Not(_) | Self::Condition(_) => false,
+        }
     }
 
     /// True when at least one filter of `members` is.

@@ -7,6 +7,7 @@ use super::access::NamespaceId;
 use super::filter::Filter;
 use super::search::Search;
 use super::sort::Sort;
+use super::time::Micros;
 
 /// Most interactions in one page; a larger page size is taken as this.
 pub const MAX_PAGE_SIZE: u32 = 1_000;
@@ -22,6 +23,10 @@ pub const MAX_SKIP: u32 = 10_000;
 pub struct Selection {
     /// The only namespace that is looked at.
     pub namespace: NamespaceId,
+    /// What happened before this is hidden, by the namespace's retention; `None`: nothing is. Moves
+    /// with the clock, so it is no part of what makes a query another one.
+    #[serde(skip)]
+    pub visible_since: Option<Micros>,
     /// What must hold of them.
     pub filter: Filter,
     /// Which words their metadata must have.

@@ -80,6 +80,13 @@ pub enum KeyValue {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Position(pub Vec<KeyValue>);
 
+/// Newest first.
+impl Default for Sort {
+    fn default() -> Self {
+        Self(completed(Vec::new()))
+    }
+}
+
 impl Sort {
     /// Completes `keys` to a total order: `timestamp` descending where no key names it, then
     /// `interaction_id` in the direction of the key before it. `path` is where the request carries

@@ -9,9 +9,9 @@ use tonic::metadata::MetadataMap;
 
 use super::error::{ApiError, InvalidReason};
 use crate::domain::access::{
-    ApiKey, KeySecret, NAMESPACE_NAME_ACCEPTED, NamespaceId, Scope, is_namespace_name,
+    ApiKey, KeySecret, NAMESPACE_NAME_ACCEPTED, Namespace, NamespaceId, Scope, is_namespace_name,
 };
-use crate::domain::time;
+use crate::domain::time::{self, Micros};
 use crate::domain::violation::echo;
 use crate::repository::{Error, Repository};
 
@@ -21,14 +21,19 @@ const AUTHORIZATION_HEADER: &str = "authorization";
 
 /// Entries kept of keys, and as many of namespaces.
 const CACHE_ENTRIES: u64 = 10_000;
-/// How long a key or a namespace that was found is taken as it was. A revoked key opens nothing
-/// after it.
-const PRESENT: Duration = Duration::from_secs(10);
+/// How long a key that was found is taken as it was. A revoked key opens nothing after it.
+const KEY_PRESENT: Duration = Duration::from_secs(10);
+/// The same for a namespace: a shorter retention hides what it covers, and one that is deleted closes.
+const NAMESPACE_PRESENT: Duration = Duration::from_secs(1);
 /// How long a key that was not found is not asked for again. Nobody can present a key before it is
 /// made, so none has to wait for this.
 const KEY_ABSENT: Duration = Duration::from_secs(60);
 /// The same for a namespace, which somebody may ask for and then make.
 const NAMESPACE_ABSENT: Duration = Duration::from_secs(1);
+
+const KEY_LIFETIMES: Lifetimes = Lifetimes { present: KEY_PRESENT, absent: KEY_ABSENT };
+const NAMESPACE_LIFETIMES: Lifetimes =
+    Lifetimes { present: NAMESPACE_PRESENT, absent: NAMESPACE_ABSENT };
 
 /// Who makes a call, and where it works.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,17 +42,26 @@ pub struct Caller {
     pub key_id: String,
     /// The namespace, which the key reaches.
     pub namespace: NamespaceId,
+    /// What happened in it before this is hidden from reads.
+    pub visible_since: Option<Micros>,
 }
 
-/// Decides what calls may do. Remembers keys and namespaces for ten seconds; however many calls
-/// wait for the same one, the database is asked once.
+/// Decides what calls may do. Remembers keys for ten seconds and namespaces for one; however many
+/// calls wait for the same one, the database is asked once.
 #[derive(Debug)]
 pub struct Auth {
     repository: Repository,
     /// By hash, so that the secrets themselves are not kept.
     keys: Cache<[u8; 32], Option<Arc<ApiKey>>>,
     /// By organisation.
-    namespaces: Cache<(i64, NamespaceRef), Option<NamespaceId>>,
+    namespaces: Cache<(i64, NamespaceRef), Option<Found>>,
+}
+
+/// What is remembered of a namespace.
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    id: NamespaceId,
+    retention: Option<Micros>,
 }
 
 /// A namespace as a caller names it.
@@ -61,13 +75,12 @@ impl Auth {
     /// Decides by what `repository` holds.
     #[must_use]
     pub fn new(repository: Repository) -> Self {
-        let lifetimes = |absent| Lifetimes { present: PRESENT, absent };
         let keys = Cache::builder().max_capacity(CACHE_ENTRIES);
         let namespaces = Cache::builder().max_capacity(CACHE_ENTRIES);
         Self {
             repository,
-            keys: keys.expire_after(lifetimes(KEY_ABSENT)).build(),
-            namespaces: namespaces.expire_after(lifetimes(NAMESPACE_ABSENT)).build(),
+            keys: keys.expire_after(KEY_LIFETIMES).build(),
+            namespaces: namespaces.expire_after(NAMESPACE_LIFETIMES).build(),
         }
     }
 
@@ -91,9 +104,13 @@ impl Auth {
         let named = named_namespace(metadata)?;
         let default = key.default_namespace.map(NamespaceRef::Id);
         let wanted = named.or(default).ok_or_else(|| namespace_error("name a namespace here"))?;
-        let namespace = self.namespace(key.organisation_id, wanted).await?;
-        match namespace.filter(|namespace| key.reaches(*namespace)) {
-            Some(namespace) => Ok(Caller { key_id: key.key_id.clone(), namespace }),
+        let found = self.namespace(key.organisation_id, wanted).await?;
+        match found.filter(|found| key.reaches(found.id)) {
+            Some(Found { id, retention }) => Ok(Caller {
+                key_id: key.key_id.clone(),
+                namespace: id,
+                visible_since: retention.map(|retention| time::now() - retention),
+            }),
             None => Err(ApiError::NamespaceDenied),
         }
     }
@@ -122,7 +139,7 @@ impl Auth {
         &self,
         organisation: i64,
         wanted: NamespaceRef,
-    ) -> Result<Option<NamespaceId>, Arc<Error>> {
+    ) -> Result<Option<Found>, Arc<Error>> {
         let find = async {
             let found = match &wanted {
                 NamespaceRef::Id(id) => self.repository.namespace_by_id(organisation, *id).await?,
@@ -130,7 +147,12 @@ impl Auth {
                     self.repository.namespace_by_name(organisation, name).await?
                 }
             };
-            Ok(found.map(|namespace| namespace.id))
+            let remembered =
+                |Namespace { id, organisation_id: _, name: _, created_at: _, retention }| Found {
+                    id,
+                    retention,
+                };
+            Ok(found.map(remembered))
         };
         self.namespaces.try_get_with((organisation, wanted.clone()), find).await
     }

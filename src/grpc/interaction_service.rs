@@ -6,22 +6,22 @@ use std::sync::Arc;
 use futures::Stream;
 use prost::Message as _;
 use tokio_util::sync::CancellationToken;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
 use super::auth::{Auth, Caller};
-use super::deadline;
-use super::decode::{interaction, list};
+use super::decode::{batch, interaction, list, selection};
 use super::error::{ApiError, InvalidReason};
 use super::page::Page;
 use super::pages::{self, Pages};
 use super::proto;
 use super::proto::batch_create_interactions_response::ItemResult;
 use super::proto::interaction_service_server::InteractionService;
+use super::{deadline, purge, write_stream};
 use crate::domain::access::{NamespaceId, Scope};
 use crate::domain::interaction::{MAX_BATCH, is_interaction_id};
 use crate::domain::time;
 use crate::domain::violation::Violations;
-use crate::repository::{NewInteraction, Outcome, Repository, WriteError};
+use crate::repository::{Batch, Outcome, Repository, WriteError};
 
 /// Records interactions and lists them back.
 #[derive(Debug, Clone)]
@@ -51,17 +51,16 @@ impl InteractionServiceImpl {
         let mut violations = Violations::default();
         let new = interaction::new_interaction(given, time::now(), path, &mut violations);
         violations.into_result(())?;
-        let new = [new];
-        let written = self.repository.record(caller.namespace, &new, validate_only).await;
+        let (id, record) = (new.interaction.interaction_id.clone(), new.record.clone());
+        let batch = Batch::new(caller.namespace, vec![new]);
+        let written = self.repository.record(&batch, validate_only).await;
         let outcomes = written.map_err(|error| conflict(error, |_| path.to_owned()))?;
-        let [new] = new;
         let record = match outcomes.first() {
             // What was there stands, its times included.
             Some(Outcome::Deduplicated) => {
-                let id = &new.interaction.interaction_id;
-                self.repository.get(caller.namespace, id).await?.unwrap_or(new.record)
+                self.repository.get(caller.namespace, None, &id).await?.unwrap_or(record)
             }
-            Some(Outcome::Recorded) | None => new.record,
+            Some(Outcome::Recorded) | None => record,
         };
         decoded(&record)
     }
@@ -72,12 +71,12 @@ impl InteractionServiceImpl {
         request: proto::BatchCreateInteractionsRequest,
     ) -> Result<proto::BatchCreateInteractionsResponse, ApiError> {
         let proto::BatchCreateInteractionsRequest { interactions, validate_only } = request;
-        let new = new_interactions(interactions)?;
-        let written = self.repository.record(caller.namespace, &new, validate_only).await;
+        let batch = batch::whole(interactions, caller.namespace, time::now())?;
+        let written = self.repository.record(&batch, validate_only).await;
         let outcomes =
             written.map_err(|error| conflict(error, |place| format!("interactions[{place}]")))?;
-        let results = new.into_iter().zip(outcomes).map(|(new, outcome)| ItemResult {
-            interaction_id: new.interaction.interaction_id,
+        let results = batch.interactions().iter().zip(outcomes).map(|(new, outcome)| ItemResult {
+            interaction_id: new.interaction.interaction_id.clone(),
             deduplicated: outcome == Outcome::Deduplicated,
         });
         Ok(proto::BatchCreateInteractionsResponse { results: results.collect() })
@@ -89,12 +88,23 @@ impl InteractionServiceImpl {
         request: proto::GetInteractionRequest,
     ) -> Result<proto::Interaction, ApiError> {
         let proto::GetInteractionRequest { interaction_id } = request;
-        if !is_interaction_id(&interaction_id) {
-            let accepted = "takes 1 to 128 of A-Z a-z 0-9 . _ : -";
-            return Err(ApiError::invalid(InvalidReason::Request, "interaction_id", accepted));
-        }
-        let record = self.repository.get(caller.namespace, &interaction_id).await?;
+        check_id(&interaction_id)?;
+        let Caller { key_id: _, namespace, visible_since } = caller;
+        let record = self.repository.get(*namespace, *visible_since, &interaction_id).await?;
         decoded(&record.ok_or(ApiError::NotFound { interaction_id })?)
+    }
+
+    async fn delete(
+        &self,
+        caller: &Caller,
+        request: proto::DeleteInteractionRequest,
+    ) -> Result<(), ApiError> {
+        let proto::DeleteInteractionRequest { interaction_id, allow_missing } = request;
+        check_id(&interaction_id)?;
+        if self.repository.remove(caller.namespace, &interaction_id).await? || allow_missing {
+            return Ok(());
+        }
+        Err(ApiError::NotFound { interaction_id })
     }
 
     async fn count(
@@ -102,7 +112,7 @@ impl InteractionServiceImpl {
         caller: &Caller,
         request: proto::CountInteractionsRequest,
     ) -> Result<proto::CountInteractionsResponse, ApiError> {
-        let selection = list::count(request, caller.namespace)?;
+        let selection = selection::count(request, caller)?;
         let count = self.repository.count(&selection).await?;
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         Ok(proto::CountInteractionsResponse { count })
@@ -153,7 +163,7 @@ impl InteractionService for InteractionServiceImpl {
         let deadline = deadline::of(request.metadata())?;
         let work = async {
             let caller = self.auth.authorize(request.metadata(), Scope::Read).await?;
-            let list = list::list(request.into_inner(), caller.namespace)?;
+            let list = list::list(request.into_inner(), &caller)?;
             Pages::open(self.repository.clone(), list).await
         };
         let pages = deadline::within(deadline, work).await?;
@@ -165,6 +175,60 @@ impl InteractionService for InteractionServiceImpl {
         request: Request<proto::CountInteractionsRequest>,
     ) -> Result<Response<proto::CountInteractionsResponse>, Status> {
         answer!(self, request, Scope::Read, count)
+    }
+
+    type WriteInteractionsStream =
+        Pin<Box<dyn Stream<Item = Result<proto::WriteInteractionsResponse, Status>> + Send>>;
+
+    async fn write_interactions(
+        &self,
+        request: Request<Streaming<proto::WriteInteractionsRequest>>,
+    ) -> Result<Response<Self::WriteInteractionsStream>, Status> {
+        let (metadata, _, requests) = request.into_parts();
+        let deadline = deadline::of(&metadata)?;
+        deadline::within(deadline, async {
+            self.auth.authorize(&metadata, Scope::Write).await.map(drop)
+        })
+        .await?;
+        let work = write_stream::Work {
+            repository: self.repository.clone(),
+            auth: Arc::clone(&self.auth),
+            metadata,
+            deadline,
+            shutdown: self.shutdown.clone(),
+        };
+        Ok(Response::new(Box::pin(write_stream::stream(work, requests))))
+    }
+
+    async fn delete_interaction(
+        &self,
+        request: Request<proto::DeleteInteractionRequest>,
+    ) -> Result<Response<()>, Status> {
+        answer!(self, request, Scope::Write, delete)
+    }
+
+    type PurgeInteractionsStream =
+        Pin<Box<dyn Stream<Item = Result<proto::PurgeInteractionsResponse, Status>> + Send>>;
+
+    async fn purge_interactions(
+        &self,
+        request: Request<proto::PurgeInteractionsRequest>,
+    ) -> Result<Response<Self::PurgeInteractionsStream>, Status> {
+        let (metadata, _, request) = request.into_parts();
+        let deadline = deadline::of(&metadata)?;
+        let work = async {
+            let caller = self.auth.authorize(&metadata, Scope::Write).await?;
+            selection::purge(request, &caller)
+        };
+        let purge = deadline::within(deadline, work).await?;
+        let work = purge::Work {
+            repository: self.repository.clone(),
+            auth: Arc::clone(&self.auth),
+            metadata,
+            deadline,
+            shutdown: self.shutdown.clone(),
+        };
+        Ok(Response::new(Box::pin(purge::stream(work, purge))))
     }
 }
 
@@ -179,8 +243,8 @@ pub async fn record_all(
 ) -> Result<usize, ApiError> {
     let mut recorded = 0;
     for batch in interactions.chunks(MAX_BATCH) {
-        let new = new_interactions(batch.to_vec())?;
-        let written = repository.record(namespace, &new, false).await;
+        let batch = batch::whole(batch.to_vec(), namespace, time::now())?;
+        let written = repository.record(&batch, false).await;
         let outcomes =
             written.map_err(|error| conflict(error, |place| format!("interactions[{place}]")))?;
         recorded += outcomes.iter().filter(|outcome| **outcome == Outcome::Recorded).count();
@@ -188,23 +252,12 @@ pub async fn record_all(
     Ok(recorded)
 }
 
-/// Checks a batch; every violation of every interaction is listed.
-fn new_interactions(
-    interactions: Vec<proto::Interaction>,
-) -> Result<Vec<NewInteraction>, ApiError> {
-    if !(1..=MAX_BATCH).contains(&interactions.len()) {
-        let found = interactions.len();
-        let limit = format!("takes 1 to {MAX_BATCH} interactions; got {found}");
-        return Err(ApiError::invalid(InvalidReason::Request, "interactions", limit));
+fn check_id(id: &str) -> Result<(), ApiError> {
+    if is_interaction_id(id) {
+        return Ok(());
     }
-    let now = time::now();
-    let mut violations = Violations::default();
-    let checked = interactions.into_iter().enumerate().map(|(place, message)| {
-        let path = format!("interactions[{place}]");
-        interaction::new_interaction(message, now, &path, &mut violations)
-    });
-    let checked = checked.collect();
-    Ok(violations.into_result(checked)?)
+    let accepted = "takes 1 to 128 of A-Z a-z 0-9 . _ : -";
+    Err(ApiError::invalid(InvalidReason::Request, "interaction_id", accepted))
 }
 
 fn conflict(error: WriteError, path: impl Fn(usize) -> String) -> ApiError {
@@ -214,7 +267,7 @@ fn conflict(error: WriteError, path: impl Fn(usize) -> String) -> ApiError {
             let mut violations = Violations::default();
             for conflict in conflicts {
                 let field = format!("{}.interaction_id", path(conflict.place));
-                violations.add(field, "another interaction has this id, with other content");
+                violations.add(field, batch::TAKEN);
             }
             ApiError::AlreadyExists(violations)
         }

@@ -1,6 +1,7 @@
 //! The gRPC surface: decodes requests into the domain, asks the repository, encodes answers.
 //! Generated types stop here.
 
+mod attached;
 pub mod auth;
 mod deadline;
 mod decode;
@@ -12,5 +13,7 @@ mod page_token;
 mod pages;
 mod projection;
 pub mod proto;
+mod purge;
 pub mod status;
 pub mod transport_status;
+mod write_stream;

@@ -11,11 +11,10 @@ use prost::Message as _;
 use prost::encoding::encoded_len_varint;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
 use tonic::Status;
 
+use super::attached::attached;
 use super::decode::interaction::stored;
 use super::decode::list::List;
 use super::error::ApiError;
@@ -205,23 +204,5 @@ pub(super) fn stream(
             }
         }
     };
-    let pump = AbortOnDropHandle::new(tokio::spawn(pump));
-    Attached { stream: ReceiverStream::new(receiver), _pump: pump }
-}
-
-/// A stream, and the task that fills it and ends with it.
-struct Attached<S> {
-    stream: S,
-    _pump: AbortOnDropHandle<()>,
-}
-
-impl<S: Stream + Unpin> Stream for Attached<S> {
-    type Item = S::Item;
-
-    fn poll_next(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<S::Item>> {
-        std::pin::Pin::new(&mut self.stream).poll_next(context)
-    }
+    attached(receiver, pump)
 }

@@ -3,6 +3,7 @@
 use std::error::Error as _;
 use std::time::Duration;
 
+use prost::Message as _;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -19,6 +20,9 @@ const MAX_MESSAGE_BYTES: usize = 1024;
 /// take no more than 8 KiB by default. The details hold the violations and the message, and grow by
 /// a third in base64; the message has a header of its own besides.
 const MAX_VIOLATION_BYTES: usize = 3_500;
+/// The same in the status of one interaction of a batch, of which a message may hold a thousand and
+/// still has to stay below the 4 MiB that clients take by default.
+const MAX_ITEM_VIOLATION_BYTES: usize = 2_000;
 /// Longest field or description of one violation, in bytes.
 const MAX_TEXT_BYTES: usize = 768;
 
@@ -41,8 +45,19 @@ struct Answer {
 impl From<ApiError> for Status {
     fn from(error: ApiError) -> Self {
         log_cause(&error);
-        answer(error).into_status()
+        answer(error).into_status(MAX_VIOLATION_BYTES)
     }
+}
+
+/// The error of one interaction of a batch, to stand in a message.
+#[must_use]
+pub fn of_item(error: ApiError) -> tonic_types::Status {
+    log_cause(&error);
+    let status = answer(error).into_status(MAX_ITEM_VIOLATION_BYTES);
+    let (code, message) = (status.code() as i32, status.message().to_owned());
+    // Our own statuses carry themselves, encoded, as their details.
+    let fallback = || tonic_types::Status { code, message, details: Vec::new() };
+    tonic_types::Status::decode(status.details()).unwrap_or_else(|_| fallback())
 }
 
 fn answer(error: ApiError) -> Answer {
@@ -114,7 +129,7 @@ fn answer(error: ApiError) -> Answer {
 
 fn of_repository(error: &repository::Error) -> Answer {
     match error {
-        repository::Error::Unavailable(_) => {
+        repository::Error::Unavailable(_) | repository::Error::Contended(_) => {
             let message = "the database is away or busy; try again";
             Answer::new(Code::Unavailable, "DATABASE_UNAVAILABLE", message).retry_after(RETRY_SOON)
         }
@@ -142,6 +157,7 @@ fn log_cause(error: &ApiError) {
     match error {
         ApiError::Repository(error) => match error.as_ref() {
             repository::Error::Unavailable(cause)
+            | repository::Error::Contended(cause)
             | repository::Error::Full(cause)
             | repository::Error::TimedOut(cause) => {
                 tracing::warn!(error = %error, cause = %cause, "database call failed");
@@ -183,11 +199,13 @@ impl Answer {
         Self { retry_after: Some(delay), ..self }
     }
 
-    fn into_status(self) -> Status {
+    fn into_status(self, violation_bytes: usize) -> Status {
         let Self { code, reason, message, violations, retry_after } = self;
         let mut details = ErrorDetails::new();
         details.set_error_info(reason, ERROR_DOMAIN, []);
-        for Violation { field, description } in violations.into_iter().flat_map(bounded) {
+        for Violation { field, description } in
+            violations.into_iter().flat_map(|violations| bounded(violations, violation_bytes))
+        {
             details.add_bad_request_violation(field, description);
         }
         if let Some(delay) = retry_after {
@@ -211,9 +229,9 @@ fn summary(what: &str, violations: &Violations) -> String {
 }
 
 /// As many violations as fit, and with the last of them how many did not.
-fn bounded(violations: Violations) -> Vec<Violation> {
+fn bounded(violations: Violations, bytes: usize) -> Vec<Violation> {
     let all = violations.len();
-    let mut room = MAX_VIOLATION_BYTES;
+    let mut room = bytes;
     let mut kept: Vec<Violation> = Vec::new();
     for Violation { field, description } in violations {
         let violation = Violation {

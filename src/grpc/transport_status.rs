@@ -23,21 +23,25 @@ const MAX_CAUSE_CHARS: usize = 256;
 /// Gives an answer that consists of a status of tonic's own the code and the details of ours.
 #[must_use]
 pub fn decode_errors<Body>(mut response: Response<Body>) -> Response<Body> {
-    if let Some(error) = transport_error(response.headers()) {
+    if let Some(error) = error_in(response.headers()) {
         replace_status(response.headers_mut(), error.into());
     }
     response
 }
 
-/// What a status of tonic's own means; `None` for every other answer. Only an answer without a body
-/// has its status among the headers, and ours have details.
-fn transport_error(headers: &HeaderMap) -> Option<ApiError> {
+/// What the status in the headers of an answer means, if it is of tonic's own. Only an answer without
+/// a body has its status there, and ours have details.
+fn error_in(headers: &HeaderMap) -> Option<ApiError> {
     if !headers.contains_key(Status::GRPC_STATUS)
         || headers.contains_key(Status::GRPC_STATUS_DETAILS)
     {
         return None;
     }
-    let status = Status::from_header_map(headers)?;
+    transport_error(&Status::from_header_map(headers)?)
+}
+
+/// What a status of tonic's own means; `None` where it is nothing that the caller could mend.
+pub(super) fn transport_error(status: &Status) -> Option<ApiError> {
     let (code, message) = (status.code(), status.message());
     if code == Code::Internal {
         malformed(message)

@@ -61,12 +61,14 @@ impl Repository {
             organisation_id: DEFAULT_ORGANISATION,
             name: name.to_owned(),
             created_at: now(),
+            retention: None,
         };
         let row = namespace::ActiveModel {
             namespace_id: Set(created.id.0),
             organisation_id: Set(created.organisation_id),
             name: Set(created.name.clone()),
             created_at_us: Set(created.created_at),
+            retention_us: Set(created.retention),
         };
         let insert = namespace::Entity::insert(row).exec_without_returning(&self.writer).await;
         match insert {
@@ -137,8 +139,9 @@ impl Repository {
             created_at: now(),
             expires_at,
             revoked_at: None,
+            last_used_at: None,
         };
-        let transaction = self.begin_write().await?;
+        let (transaction, _turn) = self.begin_write().await?;
         let row = to_row(&key, secret.hash());
         api_key::Entity::insert(row).exec_without_returning(&transaction).await?;
         for namespace in &key.namespaces {
@@ -208,8 +211,14 @@ impl Repository {
 }
 
 fn to_namespace(row: namespace::Model) -> Namespace {
-    let namespace::Model { namespace_id, organisation_id, name, created_at_us } = row;
-    Namespace { id: NamespaceId(namespace_id), organisation_id, name, created_at: created_at_us }
+    let namespace::Model { namespace_id, organisation_id, name, created_at_us, retention_us } = row;
+    Namespace {
+        id: NamespaceId(namespace_id),
+        organisation_id,
+        name,
+        created_at: created_at_us,
+        retention: retention_us,
+    }
 }
 
 fn to_row(key: &ApiKey, secret_hash: [u8; 32]) -> api_key::ActiveModel {
@@ -223,6 +232,7 @@ fn to_row(key: &ApiKey, secret_hash: [u8; 32]) -> api_key::ActiveModel {
         created_at,
         expires_at,
         revoked_at,
+        last_used_at,
     } = key;
     api_key::ActiveModel {
         key_id: Set(key_id.clone()),
@@ -234,6 +244,7 @@ fn to_row(key: &ApiKey, secret_hash: [u8; 32]) -> api_key::ActiveModel {
         created_at_us: Set(*created_at),
         expires_at_us: Set(*expires_at),
         revoked_at_us: Set(*revoked_at),
+        last_used_at_us: Set(*last_used_at),
     }
 }
 
@@ -248,6 +259,7 @@ fn to_key(row: api_key::Model, namespaces: Vec<NamespaceId>) -> Result<ApiKey, E
         created_at_us,
         expires_at_us,
         revoked_at_us,
+        last_used_at_us,
     } = row;
     let scopes: Vec<Scope> =
         Scope::ALL.into_iter().filter(|scope| bits & scope_bit(*scope) != 0).collect();
@@ -265,6 +277,7 @@ fn to_key(row: api_key::Model, namespaces: Vec<NamespaceId>) -> Result<ApiKey, E
         created_at: created_at_us,
         expires_at: expires_at_us,
         revoked_at: revoked_at_us,
+        last_used_at: last_used_at_us,
     })
 }
 

@@ -141,7 +141,7 @@ impl Compiler {
         }
     }
 
-    fn one_of_texts(self, column: Expr, values: &[String]) -> Expr {
+    pub(super) fn one_of_texts(self, column: Expr, values: &[String]) -> Expr {
         if let [value] = values {
             return column.eq(value.clone());
         }

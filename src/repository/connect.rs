@@ -7,6 +7,7 @@ use sea_orm::{
     TransactionTrait,
 };
 
+use super::write_queue::Turn;
 use super::{Dialect, Error, Repository};
 
 mod migrate;
@@ -78,10 +79,23 @@ impl Repository {
         }
     }
 
-    /// Begins a transaction that will write. In SQLite it takes the write lock at once: one that
-    /// starts as a reader and writes later fails, without waiting, when another has written since
+    /// Begins a transaction that will write, within two seconds or not at all. The turn is to be
+    /// kept until it has ended.
+    pub(super) async fn begin_write(&self) -> Result<(DatabaseTransaction, Turn), Error> {
+        let turn = self.writes.soon().await?;
+        Ok((self.begin().await?, turn))
+    }
+
+    /// The same for work that can wait as long as it takes.
+    pub(super) async fn begin_bulk_write(&self) -> Result<(DatabaseTransaction, Turn), Error> {
+        let turn = self.writes.in_bulk().await;
+        Ok((self.begin().await?, turn))
+    }
+
+    /// In SQLite the transaction takes the write lock at once: one that starts as a reader and
+    /// writes later fails, without waiting, when another has written since
     /// (<https://www.sqlite.org/rescode.html#busy_snapshot>).
-    pub(super) async fn begin_write(&self) -> Result<DatabaseTransaction, Error> {
+    async fn begin(&self) -> Result<DatabaseTransaction, Error> {
         let sqlite = self.dialect == Dialect::Sqlite;
         let options = TransactionOptions {
             isolation_level: None,

@@ -8,6 +8,9 @@ pub enum Error {
     /// The database is away or too busy; the same call may succeed later.
     #[error("the database is not available")]
     Unavailable(#[source] DbErr),
+    /// The transaction was given up for the sake of another one; the same again may succeed.
+    #[error("the database gave the transaction up")]
+    Contended(#[source] DbErr),
     /// There is no room left to write.
     #[error("the database has no room left")]
     Full(#[source] DbErr),
@@ -26,6 +29,7 @@ impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
         match kind(&error) {
             Kind::Unavailable => Self::Unavailable(error),
+            Kind::Contended => Self::Contended(error),
             Kind::Full => Self::Full(error),
             Kind::TimedOut => Self::TimedOut(error),
             Kind::Failed => Self::Failed(error),
@@ -35,6 +39,7 @@ impl From<DbErr> for Error {
 
 enum Kind {
     Unavailable,
+    Contended,
     Full,
     TimedOut,
     Failed,
@@ -82,7 +87,7 @@ fn by_code(code: &str) -> Kind {
         // query_canceled, lock_not_available
         "57014" | "55P03" => Kind::TimedOut,
         // serialization_failure, deadlock_detected
-        "40001" | "40P01" => Kind::Unavailable,
+        "40001" | "40P01" => Kind::Contended,
         // Connection exceptions, insufficient resources, operator intervention.
         code if code.starts_with("08") || code.starts_with("53") || code.starts_with("57") => {
             Kind::Unavailable

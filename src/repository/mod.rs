@@ -5,24 +5,32 @@
 
 use sea_orm::{DatabaseBackend, DatabaseConnection};
 
+use write_queue::WriteQueue;
+
 mod access;
 mod condition;
 mod connect;
 mod document;
 mod entity;
 mod error;
+mod insert;
 mod json_condition;
 mod keyset;
+mod maintenance;
 mod read;
 mod regex_postgres;
+mod remove;
 mod search;
 mod write;
+mod write_queue;
 
 pub use access::{DEFAULT_ORGANISATION, NewKey, NewNamespaceError};
 pub use connect::{ConnectError, MigrationState, Settings, SettingsError};
 pub use error::Error;
+pub use maintenance::Lease;
 pub use read::Start;
-pub use write::{Conflict, NewInteraction, Outcome, WriteError};
+pub use remove::{MAX_REMOVED, Removed};
+pub use write::{Batch, Conflict, NewInteraction, Outcome, Taken, WriteError};
 
 /// The databases that the service runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,4 +58,5 @@ pub struct Repository {
     reader: DatabaseConnection,
     /// Connections for writing: in SQLite a single one, because it has one writer at a time.
     writer: DatabaseConnection,
+    writes: WriteQueue,
 }

@@ -12,6 +12,7 @@ use super::{Error, Repository};
 use crate::domain::access::NamespaceId;
 use crate::domain::query::{Query, Selection};
 use crate::domain::sort::Position;
+use crate::domain::time::Micros;
 
 /// Where a list goes on.
 pub type Start = Option<Position>;
@@ -102,12 +103,17 @@ impl Repository {
         select
     }
 
-    /// The encoded interaction with this id.
+    /// The encoded interaction with this id, unless it happened before `visible_since`.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn get(&self, namespace: NamespaceId, id: &str) -> Result<Option<Bytes>, Error> {
-        let mut select = in_namespace(namespace);
+    pub async fn get(
+        &self,
+        namespace: NamespaceId,
+        visible_since: Option<Micros>,
+        id: &str,
+    ) -> Result<Option<Bytes>, Error> {
+        let mut select = in_namespace(namespace, visible_since);
         select.and_where(Expr::col(Column::InteractionId).eq(id));
         self.reader.query_one(&select).await?.map(|row| record(&row)).transpose()
     }
@@ -123,18 +129,22 @@ impl Repository {
     }
 }
 
-/// Everything of one namespace. This is the one place where a namespace becomes a condition.
-fn in_namespace(namespace: NamespaceId) -> SelectStatement {
+/// Everything of one namespace that is not hidden. This is the one place where a namespace becomes a
+/// condition, and its retention another.
+fn in_namespace(namespace: NamespaceId, visible_since: Option<Micros>) -> SelectStatement {
     let mut select = Sql::select();
     select
         .column(Column::Record)
         .from(Entity)
         .and_where(Expr::col(Column::NamespaceId).eq(namespace.0));
+    if let Some(since) = visible_since {
+        select.and_where(Expr::col(Column::TimestampUs).gte(since));
+    }
     select
 }
 
-fn selected(compiler: Compiler, selection: &Selection) -> SelectStatement {
-    let mut select = in_namespace(selection.namespace);
+pub(super) fn selected(compiler: Compiler, selection: &Selection) -> SelectStatement {
+    let mut select = in_namespace(selection.namespace, selection.visible_since);
     for condition in compiler.conjuncts(&selection.filter) {
         select.and_where(condition);
     }
@@ -144,13 +154,13 @@ fn selected(compiler: Compiler, selection: &Selection) -> SelectStatement {
     select
 }
 
-fn narrowed(select: &SelectStatement, run: Run) -> SelectStatement {
+pub(super) fn narrowed(select: &SelectStatement, run: Run) -> SelectStatement {
     let mut select = select.clone();
     run.apply(&mut select);
     select
 }
 
-fn with_limit(mut select: SelectStatement, limit: u64) -> SelectStatement {
+pub(super) fn with_limit(mut select: SelectStatement, limit: u64) -> SelectStatement {
     select.reset_limit().limit(limit);
     select
 }

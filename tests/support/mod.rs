@@ -13,5 +13,6 @@ pub mod generators;
 pub mod messages;
 mod pools;
 pub mod program;
+pub mod server;
 pub mod service;
 pub mod typed;

@@ -1,14 +1,10 @@
-//! What List and Count ask for.
+//! What List asks for.
 
-use crate::domain::access::NamespaceId;
-use crate::domain::field::Identifier;
-use crate::domain::filter::Filter;
-use crate::domain::filter_json;
-use crate::domain::interaction_type::{ACCEPTED, TypeName};
-use crate::domain::query::{DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, MAX_SKIP, Query, Selection};
-use crate::domain::search::Search;
+use super::selection::Wanted;
+use crate::domain::query::{DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, MAX_SKIP, Query};
 use crate::domain::sort::{Direction, Sort, WrittenKey};
-use crate::domain::violation::{Violations, echo};
+use crate::domain::violation::Violations;
+use crate::grpc::auth::Caller;
 use crate::grpc::projection::Projection;
 use crate::grpc::proto;
 
@@ -29,7 +25,7 @@ pub(in crate::grpc) struct List {
 /// Checks a list request.
 pub(in crate::grpc) fn list(
     request: proto::ListInteractionsRequest,
-    namespace: NamespaceId,
+    caller: &Caller,
 ) -> Result<List, Violations> {
     let proto::ListInteractionsRequest {
         execution_id,
@@ -50,16 +46,23 @@ pub(in crate::grpc) fn list(
         select,
     } = request;
     let mut violations = Violations::default();
-    let simple =
-        Simple { execution_id, retriever_id, session_id, user_id, feature_id, interaction_type };
-    let filter = self::filter(simple, filters.as_ref(), filter.as_ref(), &mut violations);
-    let search = self::search(&search, &mut violations);
+    let wanted = Wanted {
+        execution_id,
+        retriever_id,
+        session_id,
+        user_id,
+        feature_id,
+        interaction_type,
+        filters,
+        filter,
+        search,
+    };
+    let selection = wanted.selection(caller, &mut violations);
     let sort = self::sort(sort, &mut violations);
     let page_size = self::page_size(page_size, &mut violations);
     let limit = self::limit(limit, &mut violations);
     let skip = self::skip(skip, &mut violations);
     let projection = Projection::parse(&select, "select", &mut violations);
-    let selection = Selection { namespace, filter, search };
     match sort {
         Some(sort) if violations.is_empty() => Ok(List {
             query: Query { selection, sort },
@@ -72,100 +75,6 @@ pub(in crate::grpc) fn list(
         }),
         Some(_) | None => Err(violations),
     }
-}
-
-/// Checks a count request.
-pub(in crate::grpc) fn count(
-    request: proto::CountInteractionsRequest,
-    namespace: NamespaceId,
-) -> Result<Selection, Violations> {
-    let proto::CountInteractionsRequest {
-        execution_id,
-        retriever_id,
-        session_id,
-        user_id,
-        feature_id,
-        interaction_type,
-        filters,
-        filter,
-        search,
-    } = request;
-    let mut violations = Violations::default();
-    let simple =
-        Simple { execution_id, retriever_id, session_id, user_id, feature_id, interaction_type };
-    let filter = self::filter(simple, filters.as_ref(), filter.as_ref(), &mut violations);
-    let search = self::search(&search, &mut violations);
-    violations.into_result(Selection { namespace, filter, search })
-}
-
-/// The simple filters; empty means unset.
-struct Simple {
-    execution_id: String,
-    retriever_id: String,
-    session_id: String,
-    user_id: String,
-    feature_id: String,
-    interaction_type: String,
-}
-
-impl Simple {
-    fn filters(self, violations: &mut Violations) -> Vec<Filter> {
-        let Self { execution_id, retriever_id, session_id, user_id, feature_id, interaction_type } =
-            self;
-        let identifiers = [
-            (Identifier::ExecutionId, execution_id),
-            (Identifier::RetrieverId, retriever_id),
-            (Identifier::SessionId, session_id),
-            (Identifier::UserId, user_id),
-            (Identifier::FeatureId, feature_id),
-        ];
-        let mut filters = Vec::new();
-        for (field, value) in identifiers {
-            if value.contains('\0') {
-                violations.add(field.name(), "holds a NUL character, which no field can hold");
-            } else if !value.is_empty() {
-                filters.push(Filter::identifier(field, value));
-            }
-        }
-        match TypeName::parse(&interaction_type) {
-            Some(name) => filters.push(Filter::of_type(name)),
-            None if interaction_type.is_empty() => {}
-            None => {
-                let text = echo(&interaction_type);
-                let description = format!("{text} is no type name; a type is {ACCEPTED}");
-                violations.add("interaction_type", description);
-            }
-        }
-        filters
-    }
-}
-
-/// All filters of a request as one: every form that is given must hold.
-fn filter(
-    simple: Simple,
-    json: Option<&prost_types::Struct>,
-    typed: Option<&proto::Filter>,
-    violations: &mut Violations,
-) -> Filter {
-    let mut filters = simple.filters(violations);
-    if let Some(json) = json {
-        let before = violations.len();
-        let object = super::json::filter_object(json, "filters", violations);
-        if violations.len() == before {
-            filters.push(filter_json::parse(&object, "filters", violations));
-        }
-    }
-    if let Some(typed) = typed {
-        filters.push(super::filter::filter(typed, "filter", violations));
-    }
-    Filter::all(filters)
-}
-
-fn search(text: &str, violations: &mut Violations) -> Option<Search> {
-    Search::parse(text).unwrap_or_else(|error| {
-        violations.add("search", error.to_string());
-        None
-    })
 }
 
 fn sort(keys: Vec<proto::Sort>, violations: &mut Violations) -> Option<Sort> {

@@ -9,6 +9,7 @@ use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 
 use super::{ConnectError, connection_error};
+use crate::repository::write_queue::WriteQueue;
 use crate::repository::{Dialect, Error, Repository};
 
 /// Connections at most.
@@ -58,7 +59,12 @@ pub(super) async fn connect(options: &PgConnectOptions) -> Result<Repository, Co
     check_server(&options).await?;
     let pool = pool(CONNECTIONS).connect_with(options).await.map_err(connection_error)?;
     let connection = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
-    Ok(Repository { dialect: Dialect::Postgres, reader: connection.clone(), writer: connection })
+    Ok(Repository {
+        dialect: Dialect::Postgres,
+        reader: connection.clone(),
+        writer: connection,
+        writes: WriteQueue::new(Dialect::Postgres),
+    })
 }
 
 /// A connection beside the pool of `connection`, without the time limits of short queries.

@@ -8,6 +8,7 @@ use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use super::{ConnectError, connection_error};
+use crate::repository::write_queue::WriteQueue;
 use crate::repository::{Dialect, Repository};
 
 /// Readers at a time. They share the machine with the writer, and each has a thread of its own.
@@ -44,6 +45,7 @@ pub(super) async fn connect(options: &SqliteConnectOptions) -> Result<Repository
         dialect: Dialect::Sqlite,
         reader: SqlxSqliteConnector::from_sqlx_sqlite_pool(reader),
         writer: SqlxSqliteConnector::from_sqlx_sqlite_pool(writer),
+        writes: WriteQueue::new(Dialect::Sqlite),
     })
 }
 

@@ -19,6 +19,7 @@ pub(crate) struct Model {
     pub(crate) created_at_us: i64,
     pub(crate) expires_at_us: Option<i64>,
     pub(crate) revoked_at_us: Option<i64>,
+    pub(crate) last_used_at_us: Option<i64>,
 }
 
 /// Tables stand alone: a foreign key would tie tables that are spread differently.

@@ -11,6 +11,8 @@ pub(crate) struct Model {
     pub(crate) organisation_id: i64,
     pub(crate) name: String,
     pub(crate) created_at_us: i64,
+    /// Microseconds that interactions are kept; none: for ever.
+    pub(crate) retention_us: Option<i64>,
 }
 
 /// Tables stand alone: a foreign key would tie tables that are spread differently.

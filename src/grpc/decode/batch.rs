@@ -1,0 +1,81 @@
+//! Batches of interactions to be recorded.
+
+use super::interaction::new_interaction;
+use crate::domain::access::NamespaceId;
+use crate::domain::interaction::MAX_BATCH;
+use crate::domain::time::Micros;
+use crate::domain::violation::Violations;
+use crate::grpc::error::{ApiError, InvalidReason};
+use crate::grpc::proto;
+use crate::repository::Batch;
+
+/// What is wrong with an id that other content has.
+pub(in crate::grpc) const TAKEN: &str = "another interaction has this id, with other content";
+
+/// Longest `request_id`, in bytes.
+const MAX_REQUEST_ID_BYTES: usize = 256;
+
+/// Checks a batch that is recorded whole or not at all: every violation of every interaction is
+/// listed.
+pub(in crate::grpc) fn whole(
+    interactions: Vec<proto::Interaction>,
+    namespace: NamespaceId,
+    now: Micros,
+) -> Result<Batch, ApiError> {
+    check_size(&interactions, 1)?;
+    let mut violations = Violations::default();
+    let checked = interactions.into_iter().enumerate().map(|(place, message)| {
+        new_interaction(message, now, &format!("interactions[{place}]"), &mut violations)
+    });
+    let checked = checked.collect();
+    let checked = violations.into_result(checked)?;
+    Ok(Batch::new(namespace, checked))
+}
+
+/// A batch of a stream, whose interactions stand or fall each on its own.
+#[derive(Debug)]
+pub(in crate::grpc) struct Received {
+    pub(in crate::grpc) request_id: String,
+    /// For each interaction of the request, in order: its id and what is wrong with it, where
+    /// something is.
+    pub(in crate::grpc) refused: Vec<Option<(String, Violations)>>,
+    /// The others, in order.
+    pub(in crate::grpc) batch: Batch,
+}
+
+/// Checks a batch of a stream.
+pub(in crate::grpc) fn received(
+    request: proto::WriteInteractionsRequest,
+    namespace: NamespaceId,
+    now: Micros,
+) -> Result<Received, ApiError> {
+    let proto::WriteInteractionsRequest { request_id, interactions } = request;
+    if request_id.len() > MAX_REQUEST_ID_BYTES {
+        let limit = format!("has at most {MAX_REQUEST_ID_BYTES} bytes");
+        return Err(ApiError::invalid(InvalidReason::Request, "request_id", limit));
+    }
+    check_size(&interactions, 0)?;
+    let mut fine = Vec::with_capacity(interactions.len());
+    let mut refused = Vec::with_capacity(interactions.len());
+    for (place, message) in interactions.into_iter().enumerate() {
+        let mut violations = Violations::default();
+        let path = format!("interactions[{place}]");
+        let new = new_interaction(message, now, &path, &mut violations);
+        if violations.is_empty() {
+            fine.push(new);
+            refused.push(None);
+        } else {
+            refused.push(Some((new.interaction.interaction_id, violations)));
+        }
+    }
+    Ok(Received { request_id, refused, batch: Batch::new(namespace, fine) })
+}
+
+fn check_size(interactions: &[proto::Interaction], least: usize) -> Result<(), ApiError> {
+    let found = interactions.len();
+    if (least..=MAX_BATCH).contains(&found) {
+        return Ok(());
+    }
+    let limit = format!("takes {least} to {MAX_BATCH} interactions; got {found}");
+    Err(ApiError::invalid(InvalidReason::Request, "interactions", limit))
+}

@@ -1,0 +1,131 @@
+//! PurgeInteractions: small batches, and a message after each.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures::{FutureExt as _, Stream};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+use tonic::metadata::MetadataMap;
+
+use super::attached::attached;
+use super::auth::Auth;
+use super::deadline;
+use super::decode::selection::Purge;
+use super::error::ApiError;
+use super::proto::PurgeInteractionsResponse;
+use crate::domain::access::Scope;
+use crate::domain::field::Time;
+use crate::domain::filter::Filter;
+use crate::domain::query::Selection;
+use crate::domain::sort::Position;
+use crate::domain::time::{self, Micros};
+use crate::repository::{Removed, Repository};
+
+/// Most ids that a purge names which deletes nothing.
+const MAX_SAMPLE: u64 = 100;
+
+/// What a purge works with.
+pub(super) struct Work {
+    pub(super) repository: Repository,
+    pub(super) auth: Arc<Auth>,
+    /// Of the call: key and namespace are checked anew with every batch.
+    pub(super) metadata: MetadataMap,
+    pub(super) deadline: Option<Instant>,
+    pub(super) shutdown: CancellationToken,
+}
+
+/// How far a purge is.
+struct Purging {
+    /// What was there when it began.
+    selection: Selection,
+    force: bool,
+    /// How many those were; none before they are counted.
+    total: Option<i64>,
+    deleted: i64,
+    /// Where the next batch goes on.
+    start: Option<Position>,
+    finished: bool,
+}
+
+/// Says what `purge` would delete or, with `force`, deletes it and says after each batch how far it
+/// is, until the end or the first error.
+pub(super) fn stream(
+    work: Work,
+    purge: Purge,
+) -> impl Stream<Item = Result<PurgeInteractionsResponse, Status>> + Send {
+    let (sender, receiver) = mpsc::channel(1);
+    let task = async move {
+        let mut purging = Purging::new(purge);
+        // Room first: a purge runs no further ahead than one batch of what its caller has seen.
+        while !purging.finished
+            && let Ok(room) = sender.reserve().await
+        {
+            let answer = tokio::select! {
+                biased;
+                () = work.shutdown.cancelled() => Err(ApiError::Stopping),
+                () = deadline::passed(work.deadline) => Err(ApiError::DeadlineExceeded),
+                answer = AssertUnwindSafe(purging.go_on(&work)).catch_unwind() => {
+                    // A stream that just ended would look complete.
+                    answer.unwrap_or_else(|_| Err(panicked()))
+                }
+            };
+            let failed = answer.is_err();
+            room.send(answer.map_err(Status::from));
+            if failed {
+                break;
+            }
+        }
+    };
+    attached(receiver, task)
+}
+
+impl Purging {
+    fn new(purge: Purge) -> Self {
+        let Purge { selection, force } = purge;
+        let selection = recorded_before(time::now(), selection);
+        Self { selection, force, total: None, deleted: 0, start: None, finished: false }
+    }
+
+    /// Does the next step and tells of it.
+    async fn go_on(&mut self, work: &Work) -> Result<PurgeInteractionsResponse, ApiError> {
+        work.auth.authorize(&work.metadata, Scope::Write).await?;
+        let Some(total_count) = self.total else { return self.begin(&work.repository).await };
+        let removed = work.repository.remove_some(&self.selection, self.start.as_ref()).await?;
+        let Removed { count, next } = removed;
+        self.deleted += signed(count);
+        self.finished = next.is_none();
+        self.start = next;
+        let purge_sample = Vec::new();
+        Ok(PurgeInteractionsResponse { purge_count: self.deleted, total_count, purge_sample })
+    }
+
+    async fn begin(
+        &mut self,
+        repository: &Repository,
+    ) -> Result<PurgeInteractionsResponse, ApiError> {
+        let total_count = signed(repository.count(&self.selection).await?);
+        self.total = Some(total_count);
+        self.finished = !self.force || total_count == 0;
+        let (purge_count, purge_sample) = match self.force {
+            true => (0, Vec::new()),
+            false => (total_count, repository.newest_ids(&self.selection, MAX_SAMPLE).await?),
+        };
+        Ok(PurgeInteractionsResponse { purge_count, total_count, purge_sample })
+    }
+}
+
+fn recorded_before(time: Micros, selection: Selection) -> Selection {
+    let filter = Filter::all(vec![selection.filter, Filter::before(Time::CreatedAt, time)]);
+    Selection { filter, ..selection }
+}
+
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn panicked() -> ApiError {
+    ApiError::Internal { cause: "a purge panicked".to_owned() }
+}

@@ -1,0 +1,180 @@
+//! WriteInteractions: batches in, answers out, in order.
+//!
+//! Two batches of a stream are worked on at a time: while one is being written, the next is decoded,
+//! checked and prepared. No more is taken from the client meanwhile, so flow control slows it down.
+//! One after the other they are written, so that of two batches the earlier one comes first.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures::{FutureExt as _, Stream};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tonic::metadata::MetadataMap;
+use tonic::{Status, Streaming};
+
+use super::attached::attached;
+use super::auth::Auth;
+use super::decode::batch::{self, Received};
+use super::error::ApiError;
+use super::proto::write_interactions_response::ItemResult;
+use super::proto::{WriteInteractionsRequest, WriteInteractionsResponse};
+use super::{deadline, status, transport_status};
+use crate::domain::access::Scope;
+use crate::domain::time;
+use crate::domain::violation::Violations;
+use crate::repository::{Outcome, Repository, Taken};
+
+/// What a stream works with.
+pub(super) struct Work {
+    pub(super) repository: Repository,
+    pub(super) auth: Arc<Auth>,
+    /// Of the call: key and namespace are checked anew with every batch.
+    pub(super) metadata: MetadataMap,
+    pub(super) deadline: Option<Instant>,
+    pub(super) shutdown: CancellationToken,
+}
+
+/// Answers the batches of `requests` until they end, or with the first error.
+pub(super) fn stream(
+    work: Work,
+    requests: Streaming<WriteInteractionsRequest>,
+) -> impl Stream<Item = Result<WriteInteractionsResponse, Status>> + Send {
+    let (answers, receiver) = mpsc::channel(1);
+    let work = Arc::new(work);
+    let task = async move {
+        // At most one waits here while another is being written.
+        let (ready, batches) = mpsc::channel(1);
+        let preparing = prepare_all(Arc::clone(&work), requests, ready);
+        let writing = write_all(&work, batches, answers);
+        // Whoever of the two ends on its own closes the channel between them.
+        tokio::pin!(preparing, writing);
+        tokio::select! {
+            () = &mut writing => {}
+            () = &mut preparing => writing.await,
+        }
+    };
+    attached(receiver, task)
+}
+
+/// Checks and prepares batches as they come, one ahead.
+async fn prepare_all(
+    work: Arc<Work>,
+    mut requests: Streaming<WriteInteractionsRequest>,
+    ready: mpsc::Sender<Result<Received, ApiError>>,
+) {
+    // Room first, then the batch: otherwise a further one would wait outside of the channel.
+    while let Ok(room) = ready.reserve().await {
+        let request = tokio::select! {
+            biased;
+            () = work.shutdown.cancelled() => Err(ApiError::Stopping),
+            request = requests.message() => match request {
+                Ok(Some(request)) => Ok(request),
+                Ok(None) => break,
+                Err(status) => match transport_status::transport_error(&status) {
+                    Some(error) => Err(error),
+                    // The client has left.
+                    None => break,
+                },
+            },
+        };
+        let prepared = match request {
+            Ok(request) => prepare(&work, request).await,
+            Err(error) => Err(error),
+        };
+        let goes_on = prepared.is_ok();
+        room.send(prepared);
+        if !goes_on {
+            break;
+        }
+    }
+}
+
+async fn prepare(work: &Work, request: WriteInteractionsRequest) -> Result<Received, ApiError> {
+    let caller = work.auth.authorize(&work.metadata, Scope::Write).await?;
+    // Folding documents and splitting words takes a while: not on a thread that others wait for.
+    let checked = tokio::task::spawn_blocking(move || {
+        batch::received(request, caller.namespace, time::now())
+    });
+    checked.await.unwrap_or_else(|_| Err(panicked()))
+}
+
+/// Writes batches one after the other and answers each when it is durable.
+async fn write_all(
+    work: &Work,
+    mut batches: mpsc::Receiver<Result<Received, ApiError>>,
+    answers: mpsc::Sender<Result<WriteInteractionsResponse, Status>>,
+) {
+    // Room first, then the write: what is not answered is not to be far ahead of what is.
+    while let Ok(room) = answers.reserve().await {
+        let answer = tokio::select! {
+            biased;
+            () = deadline::passed(work.deadline) => Err(ApiError::DeadlineExceeded),
+            batch = batches.recv() => match batch {
+                None => break,
+                Some(Err(error)) => Err(error),
+                Some(Ok(batch)) => write_in_time(work, batch).await,
+            },
+        };
+        let goes_on = answer.is_ok();
+        fail::fail_point!("before-answer");
+        room.send(answer.map_err(Status::from));
+        if !goes_on {
+            break;
+        }
+    }
+}
+
+async fn write_in_time(
+    work: &Work,
+    batch: Received,
+) -> Result<WriteInteractionsResponse, ApiError> {
+    let write = deadline::within(work.deadline, write(&work.repository, batch));
+    // A stream that just ended would look complete.
+    AssertUnwindSafe(write).catch_unwind().await.unwrap_or_else(|_| Err(panicked()))
+}
+
+async fn write(
+    repository: &Repository,
+    received: Received,
+) -> Result<WriteInteractionsResponse, ApiError> {
+    let Received { request_id, refused, batch } = received;
+    let fates = if batch.interactions().is_empty() {
+        Vec::new()
+    } else {
+        repository.record_each(&batch).await?
+    };
+    let mut written = batch.interactions().iter().zip(fates);
+    let results = refused.into_iter().enumerate().map(|(place, refused)| match refused {
+        Some((interaction_id, violations)) => refusal(interaction_id, ApiError::from(violations)),
+        None => written.next().map_or_else(ItemResult::default, |(new, fate)| {
+            result(place, new.interaction.interaction_id.clone(), fate)
+        }),
+    });
+    Ok(WriteInteractionsResponse { request_id, results: results.collect() })
+}
+
+fn result(place: usize, interaction_id: String, fate: Result<Outcome, Taken>) -> ItemResult {
+    match fate {
+        Ok(outcome) => ItemResult {
+            interaction_id,
+            deduplicated: outcome == Outcome::Deduplicated,
+            status: Some(tonic_types::Status::default()),
+        },
+        Err(Taken) => {
+            let mut violations = Violations::default();
+            violations.add(format!("interactions[{place}].interaction_id"), batch::TAKEN);
+            refusal(interaction_id, ApiError::AlreadyExists(violations))
+        }
+    }
+}
+
+fn refusal(interaction_id: String, error: ApiError) -> ItemResult {
+    let status = Some(status::of_item(error));
+    ItemResult { interaction_id, deduplicated: false, status }
+}
+
+fn panicked() -> ApiError {
+    ApiError::Internal { cause: "a write panicked".to_owned() }
+}
