@@ -3,6 +3,7 @@
 mod errors;
 mod listing;
 mod recording;
+mod removing;
 mod writing;
 
 use interactions::grpc::proto;
