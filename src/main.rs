@@ -20,7 +20,7 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     telemetry::start(cli.log_level())?;
     // Failures on demand, from the environment. Only tests are built with any.
-    let _failures = fail::FailScenario::setup();
+    let _failures = fail::has_failpoints().then(fail::FailScenario::setup);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(cli.run())
 }

@@ -12,6 +12,7 @@ mod architecture;
 mod conformance;
 mod domain;
 mod equivalence;
+mod faults;
 mod migrations;
 mod plans;
 mod program;

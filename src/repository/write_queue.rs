@@ -88,7 +88,7 @@ mod tests {
         third.await;
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_single_call_does_not_wait_for_ever() {
         let queue = WriteQueue::new(Dialect::Sqlite);
         let _writing = queue.in_bulk().await;

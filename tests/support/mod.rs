@@ -6,13 +6,17 @@
     reason = "each test file is a crate of its own and uses a part of this"
 )]
 
+pub mod cluster;
 pub mod database;
 pub mod documents;
 pub mod evaluator;
 pub mod generators;
+pub mod ingest;
 pub mod messages;
 mod pools;
 pub mod program;
+pub mod proxy;
 pub mod server;
 pub mod service;
 pub mod typed;
+pub mod victim;

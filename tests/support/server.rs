@@ -50,7 +50,7 @@ impl SocketServer {
 
     /// A client of this server.
     pub async fn client(&self, key: &str) -> Client {
-        client(self.address, key).await
+        client(self.address, key.to_owned()).await
     }
 
     /// Stops it and waits until it is gone.
@@ -65,10 +65,10 @@ impl SocketServer {
 }
 
 /// A client of whatever listens at `address`.
-pub async fn client(address: SocketAddr, key: &str) -> Client {
+pub async fn client(address: SocketAddr, key: String) -> Client {
     let channel = Endpoint::from_shared(format!("http://{address}")).unwrap();
     let channel = channel.connect().await.unwrap();
-    InteractionServiceClient::with_interceptor(channel, Bearer(key.to_owned()))
+    InteractionServiceClient::with_interceptor(channel, Bearer(key))
 }
 
 /// Sends `requests` on one stream and returns all answers, or those before the error and the error.

@@ -4,8 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use sea_orm::SqlxSqliteConnector;
-use sqlx::ConnectOptions as _;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::{ConnectError, connection_error};
 use crate::repository::write_queue::WriteQueue;
@@ -83,4 +85,18 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
+        .after_release(|connection, _| Box::pin(is_settled(connection)))
+}
+
+/// Whether a connection that comes back has no transaction, by the count that sqlx keeps. A ROLLBACK
+/// that fails, such as after a full disk, leaves the count wrong; the next transaction would be taken
+/// for a nested one, and its commit would commit nothing. Such a connection is closed instead.
+async fn is_settled(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
+    // A rollback may still be queued. This waits behind it.
+    connection.ping().await?;
+    let settled = !connection.is_in_transaction();
+    if !settled {
+        tracing::warn!("connection closed: its transaction did not end");
+    }
+    Ok(settled)
 }

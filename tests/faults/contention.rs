@@ -1,0 +1,125 @@
+//! Clients in each other's way.
+
+use interactions::grpc::proto;
+use sqlx::Connection as _;
+
+use super::Dice;
+use crate::support::database::{TestDatabase, databases};
+use crate::support::ingest::numbered;
+use crate::support::server::{Client, SocketServer, write_all};
+use crate::support::service::TestService;
+
+const CLIENTS: usize = 4;
+const IDS: usize = 100;
+const ROUNDS: usize = 60;
+
+/// Several clients record the same, each in an order of its own, and one deletes meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_ids_from_all_sides_end_in_one_row_each() {
+    for database in databases().await {
+        let service = TestService::new(&database.repository, "contended").await;
+        let server = SocketServer::start(&database.url).await;
+        let mut clients = Vec::new();
+        for _ in 0..CLIENTS {
+            clients.push(server.client(&service.secret).await);
+        }
+        let mut dice = Dice::new(3);
+        for round in 0..ROUNDS {
+            let first = round * IDS;
+            let writing: Vec<_> = clients
+                .iter()
+                .enumerate()
+                .map(|(place, client)| {
+                    let mut interactions = numbered(first..first + IDS);
+                    shuffle(&mut interactions, &mut dice);
+                    tokio::spawn(write(client.clone(), interactions, place % 2 == 0))
+                })
+                .collect();
+            let mut new = 0;
+            for writing in writing {
+                new += writing.await.unwrap();
+            }
+            assert_eq!(new, IDS, "{}: of each id one is new", database.name);
+        }
+        let count = service.count(proto::CountInteractionsRequest::default()).await;
+        assert_eq!(count, (ROUNDS * IDS) as i64);
+        server.stop().await;
+        assert_eq!(deadlocks(&database).await, 0, "{}", database.name);
+        database.remove().await;
+    }
+}
+
+/// An interaction that is deleted and recorded again and again is there whenever the last thing that
+/// was acknowledged is that it is recorded.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_deleted_while_it_is_recorded_again_is_not_taken_for_present() {
+    for database in databases().await {
+        let service = TestService::new(&database.repository, "deleted").await;
+        let server = SocketServer::start(&database.url).await;
+        let deleting = {
+            let mut client = server.client(&service.secret).await;
+            tokio::spawn(async move {
+                for _ in 0..200 {
+                    let id = numbered(0..1)[0].interaction_id.clone();
+                    let request =
+                        proto::DeleteInteractionRequest { interaction_id: id, allow_missing: true };
+                    client.delete_interaction(request).await.unwrap();
+                }
+            })
+        };
+        let client = server.client(&service.secret).await;
+        while !deleting.is_finished() {
+            write(client.clone(), numbered(0..5), true).await;
+        }
+        deleting.await.unwrap();
+        write(client.clone(), numbered(0..5), false).await;
+        let count = service.count(proto::CountInteractionsRequest::default()).await;
+        assert_eq!(count, 5, "{}", database.name);
+        server.stop().await;
+        assert_eq!(deadlocks(&database).await, 0, "{}", database.name);
+        database.remove().await;
+    }
+}
+
+/// Records on a stream or in one call; returns how many were new.
+async fn write(mut client: Client, interactions: Vec<proto::Interaction>, stream: bool) -> usize {
+    let sent = interactions.len();
+    let new: Vec<bool> = if stream {
+        let request = proto::WriteInteractionsRequest { request_id: String::new(), interactions };
+        let (answers, error) = write_all(&mut client, vec![request]).await;
+        assert!(error.is_none(), "{error:?}");
+        let results = answers.into_iter().flat_map(|answer| answer.results);
+        results
+            .map(|result| {
+                assert_eq!(result.status.unwrap().code, 0);
+                !result.deduplicated
+            })
+            .collect()
+    } else {
+        let request = proto::BatchCreateInteractionsRequest { interactions, validate_only: false };
+        let answer = client.batch_create_interactions(request).await.unwrap().into_inner();
+        answer.results.into_iter().map(|result| !result.deduplicated).collect()
+    };
+    assert_eq!(new.len(), sent);
+    new.into_iter().filter(|new| *new).count()
+}
+
+fn shuffle<T>(items: &mut [T], dice: &mut Dice) {
+    for place in (1..items.len()).rev() {
+        items.swap(place, dice.below(place + 1));
+    }
+}
+
+/// How many deadlocks PostgreSQL has had to break in this database.
+async fn deadlocks(database: &TestDatabase) -> i64 {
+    if database.name == "sqlite" {
+        return 0;
+    }
+    // A session hands in its statistics at the latest when it ends.
+    database.repository.close().await;
+    let mut connection = sqlx::PgConnection::connect(&database.url).await.unwrap();
+    let question = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+    let deadlocks = sqlx::query_scalar(question).fetch_one(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    deadlocks
+}

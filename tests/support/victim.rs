@@ -1,0 +1,75 @@
+//! A server that is killed and started again, on one database and one address.
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use super::program::{program, succeed};
+
+/// How long a server may take to start.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The server's process, and what it takes to start it anew.
+pub struct Victim {
+    url: String,
+    pub address: SocketAddr,
+    pub key: String,
+    child: Option<Child>,
+}
+
+impl Victim {
+    /// A namespace and a key in a new database at `url`; no process yet.
+    pub fn new(url: &str) -> Self {
+        let on = |command: &mut Command| succeed(command.env("INTERACTIONS_DATABASE_URL", url));
+        on(&mut program(&["migrate"]));
+        on(&mut program(&["namespace", "create", "faults"]));
+        let namespace = ["--namespace", "faults", "--default-namespace", "faults"];
+        let key =
+            [&["key", "create", "--name", "t", "--scopes", "read,write"][..], &namespace].concat();
+        let key = on(&mut program(&key)).trim().to_owned();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        Self { url: url.to_owned(), address, key, child: None }
+    }
+
+    /// Starts the server with `failpoints`, and waits until it listens.
+    pub fn start(&mut self, failpoints: &str) {
+        let address = self.address.to_string();
+        let mut serve = program(&["serve", "--listen", &address]);
+        serve.env("FAILPOINTS", failpoints);
+        self.spawn(serve);
+    }
+
+    fn spawn(&mut self, mut serve: Command) {
+        assert!(self.child.is_none(), "it runs already");
+        serve.env("INTERACTIONS_DATABASE_URL", &self.url).env("INTERACTIONS_LOG", "error");
+        self.child = Some(serve.spawn().unwrap());
+        let started = Instant::now();
+        while TcpStream::connect(self.address).is_err() {
+            let ended = self.child.as_mut().and_then(|child| child.try_wait().unwrap());
+            assert!(ended.is_none(), "the server ended with {ended:?}");
+            assert!(started.elapsed() < PATIENCE, "the server does not start");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// The server's process id.
+    pub fn id(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
+    /// Ends the server on the spot (`kill -9`).
+    pub fn kill(&mut self) {
+        let mut child = self.child.take().expect("it runs");
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}
+
+impl Drop for Victim {
+    fn drop(&mut self) {
+        if self.child.is_some() {
+            self.kill();
+        }
+    }
+}
