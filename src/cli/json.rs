@@ -12,6 +12,7 @@ use prost_reflect::{
     DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, SerializeOptions,
 };
 use prost_types::Struct;
+use serde::de::DeserializeOwned;
 use serde::ser::{Serialize, SerializeMap as _};
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 use serde_json::{Map, Value};
@@ -56,14 +57,18 @@ impl JsonForm {
     /// # Errors
     /// What is wrong, field by field; the field is empty where the text is no JSON object at all.
     pub(super) fn parse_interaction(&self, json: &[u8]) -> Result<Interaction, Violations> {
+        self.interaction(parse(json)?)
+    }
+
+    /// Reads one interaction from its fields.
+    ///
+    /// # Errors
+    /// What is wrong, field by field.
+    pub(super) fn interaction(
+        &self,
+        mut fields: Map<String, Value>,
+    ) -> Result<Interaction, Violations> {
         let mut violations = Violations::default();
-        let mut fields = match serde_json::from_slice(json) {
-            Ok(fields) => fields,
-            Err(error) => {
-                violations.add("", reason_and_place(&error));
-                return Err(violations);
-            }
-        };
         let metadata = take_object(&mut fields, METADATA, &mut violations);
         let query_snapshot = take_object(&mut fields, QUERY_SNAPSHOT, &mut violations);
         let rest = self.by_descriptor(&fields, &mut violations);
@@ -128,6 +133,18 @@ impl JsonForm {
     }
 }
 
+/// Reads JSON of any kind.
+///
+/// # Errors
+/// Why it is none; the one violation names no field.
+pub(super) fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, Violations> {
+    serde_json::from_slice(json).map_err(|error| {
+        let mut violations = Violations::default();
+        violations.add("", reason_and_place(&error));
+        violations
+    })
+}
+
 /// Reads a JSON object, such as a filter.
 ///
 /// # Errors
@@ -137,7 +154,8 @@ pub(super) fn parse_object(json: &str) -> Result<Struct, String> {
     object::to_struct(object, usize::MAX).ok_or_else(|| "holds a number beyond doubles".to_owned())
 }
 
-fn take_object(
+/// Takes a JSON field out of `fields`, and checks that it can be kept.
+pub(super) fn take_object(
     fields: &mut Map<String, Value>,
     name: &str,
     violations: &mut Violations,

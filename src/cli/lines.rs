@@ -12,6 +12,23 @@ const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 const BUFFER_BYTES: usize = 128 << 10;
 
+/// What `input` holds, which may be plain or gzip, also of several members.
+///
+/// # Errors
+/// When its beginning cannot be read.
+pub(super) fn plain(mut input: impl Read + Send + 'static) -> io::Result<Box<dyn BufRead + Send>> {
+    let mut beginning = Vec::new();
+    input.by_ref().take(GZIP_MAGIC.len() as u64).read_to_end(&mut beginning)?;
+    let compressed = beginning == GZIP_MAGIC;
+    let input = io::Cursor::new(beginning).chain(input);
+    let input = BufReader::with_capacity(BUFFER_BYTES, input);
+    Ok(if compressed {
+        Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(input)))
+    } else {
+        Box::new(input)
+    })
+}
+
 /// One line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Line<'a> {
@@ -29,28 +46,12 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Reads from `input`, which may be plain text or gzip, also of several members.
+    /// Reads from `input`, which may be plain text or gzip.
     ///
     /// # Errors
     /// When its beginning cannot be read.
-    pub(super) fn new(mut input: impl Read + Send + 'static) -> io::Result<Self> {
-        let mut beginning = Vec::new();
-        input.by_ref().take(GZIP_MAGIC.len() as u64).read_to_end(&mut beginning)?;
-        let compressed = beginning == GZIP_MAGIC;
-        let input = io::Cursor::new(beginning).chain(input);
-        let input = BufReader::with_capacity(BUFFER_BYTES, input);
-        let input: Box<dyn BufRead + Send> = if compressed {
-            Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(input)))
-        } else {
-            Box::new(input)
-        };
-        Ok(Self { input, number: 0, line: Vec::new() })
-    }
-
-    /// The number of the line read last; 0 before the first.
-    #[must_use]
-    pub(super) fn number(&self) -> u64 {
-        self.number
+    pub(super) fn new(input: impl Read + Send + 'static) -> io::Result<Self> {
+        Ok(Self { input: plain(input)?, number: 0, line: Vec::new() })
     }
 
     /// The next line that is not blank, and its number.
