@@ -6,7 +6,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// What a shell reports of a program that SIGINT ended.
-const INTERRUPTED: i32 = 130;
+pub(super) const INTERRUPTED: u8 = 130;
 
 /// A token that the first SIGTERM or SIGINT cancels. The second one ends the process, for those who
 /// do not want to wait until the clients have gone.
@@ -24,7 +24,7 @@ pub(super) fn stop_signal() -> io::Result<CancellationToken> {
         tracing::info!("stopping");
         cancel.cancel();
         either(&mut terminate, &mut interrupt).await;
-        std::process::exit(INTERRUPTED);
+        std::process::exit(INTERRUPTED.into());
     });
     Ok(token)
 }
