@@ -13,6 +13,7 @@ mod conformance;
 mod domain;
 mod equivalence;
 mod faults;
+mod import;
 mod migrations;
 mod plans;
 mod program;

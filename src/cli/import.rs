@@ -5,7 +5,6 @@ mod batch;
 mod format;
 mod ids;
 mod report;
-mod retry;
 mod send;
 
 use std::fs::File;

@@ -12,7 +12,6 @@ use prost_reflect::{
     DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, SerializeOptions,
 };
 use prost_types::Struct;
-use serde::de::DeserializeOwned;
 use serde::ser::{Serialize, SerializeMap as _};
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 use serde_json::{Map, Value};
@@ -57,10 +56,17 @@ impl JsonForm {
     /// # Errors
     /// What is wrong, field by field; the field is empty where the text is no JSON object at all.
     pub(super) fn parse_interaction(&self, json: &[u8]) -> Result<Interaction, Violations> {
-        self.interaction(parse(json)?)
+        match serde_json::from_slice(json) {
+            Ok(fields) => self.interaction(fields),
+            Err(error) => {
+                let mut violations = Violations::default();
+                violations.add("", reason_and_place(&error));
+                Err(violations)
+            }
+        }
     }
 
-    /// Reads one interaction from its fields.
+    /// Reads one interaction from its fields, as [`Self::parse_interaction`] does.
     ///
     /// # Errors
     /// What is wrong, field by field.
@@ -131,18 +137,6 @@ impl JsonForm {
         let rest = message.serialize_with_options(serde_json::value::Serializer, &options)?;
         Ok(Printed { kind: self.interaction.clone(), metadata, query_snapshot, rest })
     }
-}
-
-/// Reads JSON of any kind.
-///
-/// # Errors
-/// Why it is none; the one violation names no field.
-pub(super) fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, Violations> {
-    serde_json::from_slice(json).map_err(|error| {
-        let mut violations = Violations::default();
-        violations.add("", reason_and_place(&error));
-        violations
-    })
 }
 
 /// Reads a JSON object, such as a filter.
@@ -242,7 +236,7 @@ fn accepted(kind: &Kind) -> &'static str {
 }
 
 /// What is wrong with a text, and where.
-fn reason_and_place(error: &serde_json::Error) -> String {
+pub(super) fn reason_and_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     // It counts lines within the text, where there is but one.
     let place = format!(" at line {} column {}", error.line(), error.column());

@@ -9,14 +9,17 @@ use flate2::bufread::MultiGzDecoder;
 pub(super) const MAX_LINE_BYTES: usize = 4 << 20;
 /// What a gzip member begins with (RFC 1952, section 2.3.1).
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
-const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+/// What some programs write before a text in UTF-8.
+pub(super) const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 const BUFFER_BYTES: usize = 128 << 10;
 
-/// What `input` holds, which may be plain or gzip, also of several members.
+/// Reads `input` as plain text, also where it is gzip, of one member or several.
 ///
 /// # Errors
 /// When its beginning cannot be read.
-pub(super) fn plain(mut input: impl Read + Send + 'static) -> io::Result<Box<dyn BufRead + Send>> {
+pub(super) fn uncompressed(
+    mut input: impl Read + Send + 'static,
+) -> io::Result<Box<dyn BufRead + Send>> {
     let mut beginning = Vec::new();
     input.by_ref().take(GZIP_MAGIC.len() as u64).read_to_end(&mut beginning)?;
     let compressed = beginning == GZIP_MAGIC;
@@ -30,7 +33,7 @@ pub(super) fn plain(mut input: impl Read + Send + 'static) -> io::Result<Box<dyn
 }
 
 /// One line.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Line<'a> {
     /// All of it, without its end.
     Whole(&'a [u8]),
@@ -46,12 +49,12 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Reads from `input`, which may be plain text or gzip.
+    /// Reads from `input`, which may be plain text or gzip, also of several members.
     ///
     /// # Errors
     /// When its beginning cannot be read.
     pub(super) fn new(input: impl Read + Send + 'static) -> io::Result<Self> {
-        Ok(Self { input: plain(input)?, number: 0, line: Vec::new() })
+        Ok(Self { input: uncompressed(input)?, number: 0, line: Vec::new() })
     }
 
     /// The next line that is not blank, and its number.

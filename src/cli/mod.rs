@@ -23,6 +23,7 @@ pub mod list;
 mod listing;
 pub mod migrate;
 pub mod namespace;
+mod retry;
 pub mod serve;
 pub mod stdout;
 mod stop_signal;

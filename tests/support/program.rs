@@ -45,15 +45,22 @@ impl Server {
             ["key", "create", "--name", "test", "--scopes", "read,write", "--namespace", "real"];
         let key = on(&mut program(&key)).trim().to_owned();
         let address = free_address();
-        let mut serve = program(&["serve", "--listen", &address]);
-        let child = serve.env("INTERACTIONS_DATABASE_URL", url).spawn().unwrap();
+        let child = serve(url, &address);
         let server = Self { child, address, namespace: "real".to_owned(), key };
-        let started = Instant::now();
-        while !program(&["health", "--addr", &server.address]).output().unwrap().status.success() {
-            assert!(started.elapsed() < PATIENCE, "the server does not start");
-            std::thread::sleep(Duration::from_millis(100));
-        }
+        server.wait_until_healthy();
         server
+    }
+
+    /// Ends the server at once, as a fault of the machine does.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts the server again where it was, on the database at `url`.
+    pub fn restart(&mut self, url: &str) {
+        self.child = serve(url, &self.address);
+        self.wait_until_healthy();
     }
 
     /// `demo`, with the key and the namespace that it prints.
@@ -70,12 +77,16 @@ impl Server {
         // The rest is read, so that the demo never waits for a reader.
         std::thread::spawn(move || lines.for_each(drop));
         let server = Self { child, address, namespace: "demo".to_owned(), key };
+        server.wait_until_healthy();
+        server
+    }
+
+    fn wait_until_healthy(&self) {
         let started = Instant::now();
-        while !program(&["health", "--addr", &server.address]).output().unwrap().status.success() {
-            assert!(started.elapsed() < PATIENCE, "the demo does not start");
+        while !program(&["health", "--addr", &self.address]).output().unwrap().status.success() {
+            assert!(started.elapsed() < PATIENCE, "the server does not start");
             std::thread::sleep(Duration::from_millis(100));
         }
-        server
     }
 
     /// A client command that speaks to this server.
@@ -120,6 +131,11 @@ impl Drop for Server {
             let _ = self.child.wait();
         }
     }
+}
+
+fn serve(url: &str, address: &str) -> Child {
+    let mut serve = program(&["serve", "--listen", address]);
+    serve.env("INTERACTIONS_DATABASE_URL", url).spawn().unwrap()
 }
 
 /// An address on which nothing listens.

@@ -48,13 +48,14 @@ pub(super) fn outcome(
     for (place, result) in places.iter().zip(results) {
         let ItemResult { interaction_id: _, deduplicated, status } = result;
         let status = status.context("the service broke its promise: a result has no status")?;
-        match Code::from_i32(status.code) {
-            Code::Ok if deduplicated => outcome.deduplicated += 1,
-            Code::Ok => outcome.recorded += 1,
-            refusal => {
-                outcome.refused += 1;
-                outcome.refusals.extend(refusals_of(place, refusal, &status));
-            }
+        let code = Code::from_i32(status.code);
+        if code != Code::Ok {
+            outcome.refused += 1;
+            outcome.refusals.extend(refusals_of(place, code, &status));
+        } else if deduplicated {
+            outcome.deduplicated += 1;
+        } else {
+            outcome.recorded += 1;
         }
     }
     outcome.refusals.sort_by_key(|refusal| refusal.line);

@@ -111,8 +111,8 @@ impl Batches {
                 }
                 continue;
             };
-            if let Err(element) = self.add(&mut batch, element) {
-                self.left.push_front(element);
+            let has_room = self.add(&mut batch, element);
+            if !has_room {
                 break;
             }
             batch.last_line = self.line - u64::from(!self.left.is_empty());
@@ -120,8 +120,8 @@ impl Batches {
         Ok(if batch.is_empty() { None } else { Some(batch) })
     }
 
-    /// Adds what there is room for; gives back what there is none for.
-    fn add(&self, batch: &mut Batch, element: Element) -> Result<(), Element> {
+    /// Adds an element of the record; false where there is no room for it, and it is left.
+    fn add(&mut self, batch: &mut Batch, element: Element) -> bool {
         let Element { path, parsed } = element;
         let place = Place { line: self.line, path };
         match checked(&place, parsed) {
@@ -131,14 +131,15 @@ impl Batches {
                 batch.places.push(place);
             }
             Ok((interaction, _)) => {
-                return Err(Element { path: place.path, parsed: Ok(interaction) });
+                self.left.push_front(Element { path: place.path, parsed: Ok(interaction) });
+                return false;
             }
             Err(refusals) => {
                 batch.refused += 1;
                 batch.refusals.extend(refusals);
             }
         }
-        Ok(())
+        true
     }
 }
 

@@ -13,8 +13,10 @@ use std::path::Path;
 
 use clap::ValueEnum;
 use prost_types::Timestamp;
+use serde::de::DeserializeOwned;
 
 use super::ids::Ids;
+use crate::cli::json::reason_and_place;
 use crate::cli::lines::{Line, Lines, MAX_LINE_BYTES};
 use crate::domain::time::Micros;
 use crate::domain::violation::Violations;
@@ -110,39 +112,47 @@ enum LineFormat {
 }
 
 impl Source {
-    /// The next record; none at the end.
+    /// The next record that holds anything; none at the end.
     ///
     /// # Errors
     /// When the input fails.
     pub(super) fn next_record(&mut self) -> io::Result<Option<Record>> {
         let Self { records, ids, from_line } = self;
-        let Records::OnLines(lines, format) = records;
-        while let Some((line, text)) = lines.next_line()? {
-            let record = match text {
-                Line::TooLong => {
-                    format.pass_over(b"");
-                    Record { line, elements: vec![too_long().into()] }
-                }
-                Line::Whole(text) if line < *from_line => {
-                    format.pass_over(text);
-                    continue;
-                }
-                Line::Whole(text) => {
-                    let mut elements = format.elements(text);
-                    give_ids(&mut elements, |place| ids.id(line, place, text));
-                    Record { line, elements }
-                }
-            };
-            if line >= *from_line && !record.elements.is_empty() {
-                return Ok(Some(record));
-            }
+        match records {
+            Records::OnLines(lines, format) => next_on_lines(lines, format, ids, *from_line),
         }
-        Ok(None)
     }
 }
 
+fn next_on_lines(
+    lines: &mut Lines,
+    format: &mut LineFormat,
+    ids: &Ids,
+    from_line: u64,
+) -> io::Result<Option<Record>> {
+    while let Some((line, text)) = lines.next_line()? {
+        if line < from_line {
+            format.pass_over(text);
+            continue;
+        }
+        let mut elements = format.elements(text);
+        if let Line::Whole(text) = text {
+            give_ids(&mut elements, |place| ids.id(line, place, text));
+        }
+        if !elements.is_empty() {
+            return Ok(Some(Record { line, elements }));
+        }
+    }
+    Ok(None)
+}
+
 impl LineFormat {
-    fn elements(&mut self, text: &[u8]) -> Vec<Element> {
+    fn elements(&mut self, line: Line<'_>) -> Vec<Element> {
+        let Line::Whole(text) = line else {
+            self.pass_over(line);
+            let limit = format!("longer than {MAX_LINE_BYTES} bytes");
+            return vec![Err(violation("", limit)).into()];
+        };
         match self {
             Self::Jsonl(jsonl) => vec![jsonl.parse(text).into()],
             Self::Ubi(ubi) => ubi.parse(text).map(Element::from).into_iter().collect(),
@@ -151,7 +161,11 @@ impl LineFormat {
     }
 
     /// Notes what a line that is not to be recorded says of the next one.
-    fn pass_over(&mut self, text: &[u8]) {
+    fn pass_over(&mut self, line: Line<'_>) {
+        let text = match line {
+            Line::Whole(text) => text,
+            Line::TooLong => b"",
+        };
         match self {
             Self::Ubi(ubi) => ubi.pass_over(text),
             Self::Jsonl(_) | Self::Mixpeek(_) => {}
@@ -176,10 +190,15 @@ fn timestamp(micros: Micros) -> Timestamp {
     Timestamp { seconds: micros.div_euclid(MICROS_PER_SECOND), nanos }
 }
 
-fn too_long() -> Parsed {
+/// Reads the JSON of a line.
+fn parse<T: DeserializeOwned>(line: &[u8]) -> Result<T, Violations> {
+    serde_json::from_slice(line).map_err(|error| violation("", reason_and_place(&error)))
+}
+
+fn violation(field: &str, what: impl Into<String>) -> Violations {
     let mut violations = Violations::default();
-    violations.add("", format!("longer than {MAX_LINE_BYTES} bytes"));
-    Err(violations)
+    violations.add(field, what);
+    violations
 }
 
 #[cfg(test)]

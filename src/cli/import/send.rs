@@ -15,8 +15,9 @@ use tonic::Status;
 
 use super::answer::{Outcome, outcome};
 use super::batch::Batch;
-use super::retry::{ATTEMPTS, may_pass, wait};
+
 use crate::cli::client::explain;
+use crate::cli::retry::{ATTEMPTS, may_pass, wait};
 use crate::grpc::proto::{WriteInteractionsRequest, WriteInteractionsResponse};
 
 /// How many batches are sent before the first of them is answered. The service works on two.

@@ -3,8 +3,8 @@
 
 use serde_json::{Map, Value};
 
-use super::{Element, Parsed, timestamp};
-use crate::cli::json::{self, JsonForm};
+use super::{Element, Parsed, parse, timestamp, violation};
+use crate::cli::json::JsonForm;
 use crate::domain::time::{self, Micros};
 use crate::domain::violation::Violations;
 
@@ -23,7 +23,7 @@ impl Mixpeek {
 
     /// The interactions of a line, of which there may be many or none.
     pub(super) fn parse(&self, line: &[u8]) -> Vec<Element> {
-        match json::parse(line).and_then(Content::of) {
+        match parse(line).and_then(Content::of) {
             Ok(Content::One(fields)) => vec![self.interaction(fields).into()],
             Ok(Content::Many { name, list }) => {
                 let elements = list.into_iter().enumerate();
@@ -40,7 +40,7 @@ impl Mixpeek {
             | Value::Bool(_)
             | Value::Number(_)
             | Value::String(_)
-            | Value::Array(_) => refusal("", "takes a JSON object"),
+            | Value::Array(_) => Err(violation("", "takes a JSON object")),
         };
         Element { path: format!("{name}[{place}]"), parsed }
     }
@@ -76,20 +76,17 @@ impl Content {
                     {
                         Ok(Self::Many { name, list })
                     }
-                    [Some(_), Some(_)] => refusal("items", "holds other things than results"),
+                    [Some(_), Some(_)] => {
+                        Err(violation("items", "holds other things than results"))
+                    }
                 }
             }
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-                refusal("", "takes an interaction, a list of them, or an answer that holds them")
-            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Err(violation(
+                "",
+                "takes an interaction, a list of them, or an answer that holds them",
+            )),
         }
     }
-}
-
-fn refusal<T>(field: &str, what: &str) -> Result<T, Violations> {
-    let mut violations = Violations::default();
-    violations.add(field, what);
-    Err(violations)
 }
 
 /// Converts an interaction that is imported at `now`.

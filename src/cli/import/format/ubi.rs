@@ -5,8 +5,7 @@ mod event;
 
 use serde_json::{Map, Value};
 
-use super::Parsed;
-use crate::cli::json;
+use super::{Parsed, parse};
 
 /// The id of a document, beside its content or in it.
 const DOCUMENT_ID: &str = "_id";
@@ -26,7 +25,7 @@ impl Ubi {
     /// What a line says; none where it only announces the next one.
     pub(super) fn parse(&mut self, line: &[u8]) -> Option<Parsed> {
         let announced = self.announced.take();
-        let line = match json::parse(line) {
+        let line = match parse(line) {
             Ok(line) => line,
             Err(violations) => return Some(Err(violations)),
         };
@@ -41,7 +40,7 @@ impl Ubi {
 
     /// Notes the id that a line gives to the next one's document.
     pub(super) fn pass_over(&mut self, line: &[u8]) {
-        let line = json::parse(line).unwrap_or_default();
+        let line = parse(line).unwrap_or_default();
         self.announced = action(&line).and_then(|action| action.get(DOCUMENT_ID).cloned());
     }
 }

@@ -61,7 +61,7 @@ impl Event {
         match take(&mut self.fields, path)? {
             Value::Null => None,
             Value::String(text) => (!text.is_empty()).then_some(text),
-            other => {
+            other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
                 let text = whole_number(&other);
                 if text.is_none() {
                     self.violations.add(path.join("."), "takes a string or a whole number");
@@ -74,10 +74,8 @@ impl Event {
     /// The first id that can be one of ours. Another stays where it is.
     fn interaction_id(&mut self) -> Option<String> {
         let (name, id) = EVENT_IDS.into_iter().find_map(|name| {
-            let id = match self.fields.get(name)? {
-                Value::String(text) => text.clone(),
-                other => whole_number(other)?,
-            };
+            let id = self.fields.get(name)?;
+            let id = id.as_str().map(str::to_owned).or_else(|| whole_number(id))?;
             is_interaction_id(&id).then_some((name, id))
         })?;
         self.fields.remove(name);

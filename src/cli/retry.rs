@@ -1,12 +1,12 @@
-//! Which failures may pass, and how long to wait for it.
+//! Calls that failed and are made again: when, and how often.
 
-use std::error::Error as _;
 use std::time::Duration;
 
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-/// How often in a row it is tried before the import gives up; with the waits between, for about 25 s.
+/// How often a call is made, without coming any further, before it is given up; with the waits
+/// between, for about 25 s.
 pub(super) const ATTEMPTS: u32 = 8;
 /// The wait after the first failure; it doubles with each.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
@@ -14,7 +14,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// The longest wait that the service can ask for.
 const LONGEST_ASKED_WAIT: Duration = Duration::from_secs(60);
 
-/// Whether the same can succeed later. Every interaction has an id, so it can be repeated.
+/// Whether the same call can succeed later. It has to be one that can be repeated.
+#[must_use]
 pub(super) fn may_pass(status: &Status) -> bool {
     matches!(
         status.code(),
@@ -24,11 +25,12 @@ pub(super) fn may_pass(status: &Status) -> bool {
 
 /// Whether the connection failed and not the service.
 fn is_of_transport(status: &Status) -> bool {
-    status.source().is_some()
+    std::error::Error::source(status).is_some()
 }
 
 /// How long to wait after the failure of an attempt, which counts from 1: half to all of a time that
-/// doubles, so that those who failed together do not come back together.
+/// doubles, so that calls that failed together do not come back together.
+#[must_use]
 pub(super) fn wait(attempt: u32, status: &Status) -> Duration {
     let longest = FIRST_WAIT.saturating_mul(1 << (attempt - 1)).min(LONGEST_WAIT);
     let random = getrandom::u32().unwrap_or(u32::MAX);
@@ -60,8 +62,8 @@ mod tests {
     fn what_may_pass_is_tried_again() {
         assert!(may_pass(&Status::unavailable("")) && may_pass(&Status::resource_exhausted("")));
         assert!(may_pass(&Status::from_error(Box::new(std::io::Error::other("reset")))));
-        for lasting in [Status::unauthenticated(""), Status::invalid_argument("")] {
-            assert!(!may_pass(&lasting), "{lasting}");
-        }
+        assert!(
+            !may_pass(&Status::unauthenticated("")) && !may_pass(&Status::invalid_argument(""))
+        );
     }
 }
