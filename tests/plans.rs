@@ -5,17 +5,18 @@
 use crate::support::database::{TestDatabase, databases};
 use crate::support::service::TestService;
 use interactions::domain::access::NamespaceId;
-use interactions::domain::field::Identifier;
+use interactions::domain::field::{Identifier, Time};
 use interactions::domain::filter::Filter;
 use interactions::domain::filter_json;
 use interactions::domain::interaction_type::TypeName;
-use interactions::domain::query::{Query, Selection};
+use interactions::domain::query::{Query, Selection, Window};
 use interactions::domain::search::Search;
 use interactions::domain::sort::{Direction, KeyValue, Position, Sort, WrittenKey};
 use interactions::domain::violation::Violations;
 use interactions::grpc::proto;
 use interactions::repository::{Dialect, Start};
 use prost_types::Timestamp;
+use sea_orm::sea_query::SelectStatement;
 use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, Statement};
 use serde_json::{Value, json};
 
@@ -106,7 +107,7 @@ impl Loaded {
         Query {
             selection: Selection {
                 namespace: self.namespace,
-                visible_since: None,
+                window: Window::default(),
                 filter,
                 search: Search::parse(search).unwrap(),
             },
@@ -264,6 +265,29 @@ fn parsed(filter: &Value) -> Filter {
     parsed
 }
 
+/// Statements that find a batch to remove, and the index that each is to walk. None of them may sort
+/// a whole namespace: there are as many batches as it takes.
+fn removals(loaded: &Loaded) -> Vec<(&'static str, &'static str, SelectStatement)> {
+    let window = Window { visible_since: None, recorded_before: Some(i64::MAX / 2) };
+    let middle = i64::from(ROWS / 2);
+    let time = (START + middle) * 1_000_000;
+    let position = Position(vec![KeyValue::Integer(time), KeyValue::Text(format!("i{middle:08}"))]);
+    let of = |filter| Selection { window, ..loaded.query(filter, "", &[]).selection };
+    let user = Filter::identifier(Identifier::UserId, "u7".to_owned());
+    let expired = Filter::before(Time::Timestamp, time);
+    [
+        ("everything", "interactions_timestamp", of(Filter::EVERYTHING), None),
+        ("the rest", "interactions_timestamp", of(Filter::EVERYTHING), Some(&position)),
+        ("what is too old", "interactions_timestamp", of(expired), None),
+        ("a user", "interactions_user_id", of(user), None),
+    ]
+    .into_iter()
+    .map(|(what, index, selection, start)| {
+        (what, index, loaded.database.repository.removal_statement(&selection, start, 500))
+    })
+    .collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_are_answered_by_their_index() {
     for loaded in loaded().await {
@@ -285,6 +309,13 @@ async fn requests_are_answered_by_their_index() {
                 if !chosen.contains(index.as_str()) || format!("\n{chosen}").contains(walk) {
                     wrong.push(format!("{what} is not answered by {index}:\n{plan}"));
                 }
+            }
+        }
+        for (what, index, statement) in removals(&loaded) {
+            let plan = loaded.plan(loaded.database.repository.render(&statement)).await;
+            let sorts = ["Sort", "TEMP B-TREE"].iter().any(|sort| plan.contains(sort));
+            if !plan.contains(index) || (sorts && index == "interactions_timestamp") {
+                wrong.push(format!("{what} is not removed by {index}:\n{plan}"));
             }
         }
         assert!(wrong.is_empty(), "{}:\n\n{}", loaded.database.name, wrong.join("\n\n"));

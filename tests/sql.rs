@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use interactions::domain::access::NamespaceId;
 use interactions::domain::filter_json;
-use interactions::domain::query::{Query, Selection};
+use interactions::domain::query::{Query, Selection, Window};
 use interactions::domain::search::Search;
 use interactions::domain::sort::{Direction, KeyValue, Position, Sort, WrittenKey};
 use interactions::domain::violation::Violations;
@@ -26,7 +26,7 @@ fn query(filter: &Value, search: &str, sort: &[(&str, Direction)]) -> Query {
         .map(|(field, direction)| WrittenKey { field: (*field).into(), direction: *direction });
     let search = Search::parse(search).unwrap();
     Query {
-        selection: Selection { namespace: NAMESPACE, visible_since: None, filter, search },
+        selection: Selection { namespace: NAMESPACE, window: Window::default(), filter, search },
         sort: Sort::build(keys.collect(), "sort").unwrap(),
     }
 }

@@ -18,15 +18,23 @@ pub const MAX_PAGE_BYTES: usize = 1 << 20;
 /// Most interactions that `skip` passes over.
 pub const MAX_SKIP: u32 = 10_000;
 
+/// The times that a call sees.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Window {
+    /// What happened before this is hidden, by the namespace's retention; `None`: nothing is.
+    pub visible_since: Option<Micros>,
+    /// What was recorded at this time or later is left out; `None`: nothing is.
+    pub recorded_before: Option<Micros>,
+}
+
 /// Which interactions.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Selection {
     /// The only namespace that is looked at.
     pub namespace: NamespaceId,
-    /// What happened before this is hidden, by the namespace's retention; `None`: nothing is. Moves
-    /// with the clock, so it is no part of what makes a query another one.
+    /// Of what times. It moves with the clock, so it is no part of what makes a query another one.
     #[serde(skip)]
-    pub visible_since: Option<Micros>,
+    pub window: Window,
     /// What must hold of them.
     pub filter: Filter,
     /// Which words their metadata must have.

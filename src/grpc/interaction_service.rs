@@ -218,7 +218,7 @@ impl InteractionService for InteractionServiceImpl {
         let deadline = deadline::of(&metadata)?;
         let work = async {
             let caller = self.auth.authorize(&metadata, Scope::Write).await?;
-            selection::purge(request, &caller)
+            selection::purge(request, &caller, time::now())
         };
         let purge = deadline::within(deadline, work).await?;
         let work = purge::Work {

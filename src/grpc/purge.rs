@@ -17,11 +17,8 @@ use super::decode::selection::Purge;
 use super::error::ApiError;
 use super::proto::PurgeInteractionsResponse;
 use crate::domain::access::Scope;
-use crate::domain::field::Time;
-use crate::domain::filter::Filter;
 use crate::domain::query::Selection;
 use crate::domain::sort::Position;
-use crate::domain::time::{self, Micros};
 use crate::repository::{Removed, Repository};
 
 /// Most ids that a purge names which deletes nothing.
@@ -85,7 +82,6 @@ pub(super) fn stream(
 impl Purging {
     fn new(purge: Purge) -> Self {
         let Purge { selection, force } = purge;
-        let selection = recorded_before(time::now(), selection);
         Self { selection, force, total: None, deleted: 0, start: None, finished: false }
     }
 
@@ -115,11 +111,6 @@ impl Purging {
         };
         Ok(PurgeInteractionsResponse { purge_count, total_count, purge_sample })
     }
-}
-
-fn recorded_before(time: Micros, selection: Selection) -> Selection {
-    let filter = Filter::all(vec![selection.filter, Filter::before(Time::CreatedAt, time)]);
-    Selection { filter, ..selection }
 }
 
 fn signed(count: u64) -> i64 {

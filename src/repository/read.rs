@@ -10,7 +10,7 @@ use super::entity::interaction::{Column, Entity};
 use super::keyset::{self, Run};
 use super::{Error, Repository};
 use crate::domain::access::NamespaceId;
-use crate::domain::query::{Query, Selection};
+use crate::domain::query::{Query, Selection, Window};
 use crate::domain::sort::Position;
 use crate::domain::time::Micros;
 
@@ -113,7 +113,8 @@ impl Repository {
         visible_since: Option<Micros>,
         id: &str,
     ) -> Result<Option<Bytes>, Error> {
-        let mut select = in_namespace(namespace, visible_since);
+        let window = Window { visible_since, recorded_before: None };
+        let mut select = in_namespace(self.compiler(namespace), window);
         select.and_where(Expr::col(Column::InteractionId).eq(id));
         self.reader.query_one(&select).await?.map(|row| record(&row)).transpose()
     }
@@ -131,20 +132,27 @@ impl Repository {
 
 /// Everything of one namespace that is not hidden. This is the one place where a namespace becomes a
 /// condition, and its retention another.
-fn in_namespace(namespace: NamespaceId, visible_since: Option<Micros>) -> SelectStatement {
+fn in_namespace(compiler: Compiler, window: Window) -> SelectStatement {
+    let Window { visible_since, recorded_before } = window;
     let mut select = Sql::select();
     select
         .column(Column::Record)
         .from(Entity)
-        .and_where(Expr::col(Column::NamespaceId).eq(namespace.0));
+        .and_where(Expr::col(Column::NamespaceId).eq(compiler.namespace.0));
     if let Some(since) = visible_since {
         select.and_where(Expr::col(Column::TimestampUs).gte(since));
+    }
+    if let Some(time) = recorded_before {
+        // The sign keeps the index of this column out of it: nearly every row is older, and those
+        // found by it would have to be sorted, all of them for each batch.
+        let older = [Expr::col(Column::CreatedAtUs), Expr::value(time)];
+        select.and_where(compiler.sql("+? < ?", older));
     }
     select
 }
 
 pub(super) fn selected(compiler: Compiler, selection: &Selection) -> SelectStatement {
-    let mut select = in_namespace(selection.namespace, selection.visible_since);
+    let mut select = in_namespace(compiler, selection.window);
     for condition in compiler.conjuncts(&selection.filter) {
         select.and_where(condition);
     }

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::access::NamespaceId;
 use crate::domain::field::Time;
 use crate::domain::filter::Filter;
-use crate::domain::query::Selection;
+use crate::domain::query::{Selection, Window};
 use crate::domain::sort::Position;
 use crate::domain::time::{Micros, now};
 use crate::repository::{Error, Lease, Removed, Repository};
@@ -114,7 +114,7 @@ impl Chore {
     fn all_of(namespace: NamespaceId) -> Self {
         let filter = Filter::all(Vec::new());
         Self {
-            selection: Selection { namespace, visible_since: None, filter, search: None },
+            selection: Selection { namespace, window: Window::default(), filter, search: None },
             start: None,
         }
     }

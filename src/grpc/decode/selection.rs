@@ -4,8 +4,9 @@ use crate::domain::field::Identifier;
 use crate::domain::filter::Filter;
 use crate::domain::filter_json;
 use crate::domain::interaction_type::{ACCEPTED, TypeName};
-use crate::domain::query::Selection;
+use crate::domain::query::{Selection, Window};
 use crate::domain::search::Search;
+use crate::domain::time::Micros;
 use crate::domain::violation::{Violations, echo};
 use crate::grpc::auth::Caller;
 use crate::grpc::error::ApiError;
@@ -65,10 +66,11 @@ pub(in crate::grpc) struct Purge {
     pub(in crate::grpc) force: bool,
 }
 
-/// Checks a purge request.
+/// Checks a purge request that begins `now`.
 pub(in crate::grpc) fn purge(
     request: proto::PurgeInteractionsRequest,
     caller: &Caller,
+    now: Micros,
 ) -> Result<Purge, ApiError> {
     let proto::PurgeInteractionsRequest {
         execution_id,
@@ -105,7 +107,9 @@ pub(in crate::grpc) fn purge(
         };
         violations.add("all", description);
     }
-    let selection = Selection { visible_since: None, ..selection };
+    // What retention has hidden goes as well.
+    let window = Window { visible_since: None, recorded_before: Some(now) };
+    let selection = Selection { window, ..selection };
     Ok(violations.into_result(Purge { selection, force })?)
 }
 
@@ -156,7 +160,7 @@ impl Wanted {
         let Caller { key_id: _, namespace, visible_since } = caller;
         Selection {
             namespace: *namespace,
-            visible_since: *visible_since,
+            window: Window { visible_since: *visible_since, recorded_before: None },
             filter: Filter::all(parts),
             search,
         }
