@@ -110,3 +110,6 @@ impl Repository {
 fn connection_error(error: sqlx::Error) -> Error {
     Error::from(DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error))))
 }
+
+#[cfg(test)]
+mod tests;

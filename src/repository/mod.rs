@@ -7,7 +7,6 @@ use sea_orm::{DatabaseBackend, DatabaseConnection};
 
 use write_queue::WriteQueue;
 
-mod access;
 mod condition;
 mod connect;
 mod document;
@@ -15,8 +14,11 @@ mod entity;
 mod error;
 mod insert;
 mod json_condition;
+mod keys;
 mod keyset;
 mod maintenance;
+mod namespaces;
+mod random;
 mod read;
 mod regex_postgres;
 mod remove;
@@ -24,13 +26,17 @@ mod search;
 mod write;
 mod write_queue;
 
-pub use access::{DEFAULT_ORGANISATION, NewKey, NewNamespaceError};
 pub use connect::{ConnectError, MigrationState, Settings, SettingsError};
 pub use error::Error;
 pub use maintenance::Lease;
+pub use keys::{ChangedKey, KeyPlace, NewKey, RotateKeyError, RotatedKey};
+pub use namespaces::{NewNamespaceError, RemoveNamespaceError};
 pub use read::Start;
 pub use remove::{MAX_REMOVED, Removed};
 pub use write::{Batch, Conflict, NewInteraction, Outcome, Taken, WriteError};
+
+/// The organisation that everything belongs to until there is another; migrations make it.
+pub const DEFAULT_ORGANISATION: i64 = 1;
 
 /// The databases that the service runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -132,7 +132,7 @@ impl Repository {
 
 /// Everything of one namespace that is not hidden. This is the one place where a namespace becomes a
 /// condition, and its retention another.
-fn in_namespace(compiler: Compiler, window: Window) -> SelectStatement {
+pub(super) fn in_namespace(compiler: Compiler, window: Window) -> SelectStatement {
     let Window { visible_since, recorded_before } = window;
     let mut select = Sql::select();
     select

@@ -184,7 +184,7 @@ async fn keys_open_what_they_may_and_nothing_else() {
         let repository = &database.repository;
         let (_, expired) = repository.create_key(key(vec![Scope::Read], Some(1))).await.unwrap();
         let (stored, revoked) = repository.create_key(key(vec![Scope::Read], None)).await.unwrap();
-        assert!(repository.revoke_key(&stored.key_id).await.unwrap());
+        assert!(repository.revoke_key(1, &stored.key_id).await.unwrap().is_some());
         let (_, writer) = repository.create_key(key(vec![Scope::Write], None)).await.unwrap();
         let (_, reader) = repository.create_key(key(vec![Scope::Read], None)).await.unwrap();
 
