@@ -20,16 +20,24 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::trace::TraceLayer;
 
 use crate::config::{DatabaseArgs, DatabasePlace};
+use crate::grpc::api_key_service::ApiKeyServiceImpl;
 use crate::grpc::auth::Auth;
 use crate::grpc::interaction_service::InteractionServiceImpl;
+use crate::grpc::namespace_service::NamespaceServiceImpl;
+use crate::grpc::proto::api_key_service_server::{self, ApiKeyServiceServer};
 use crate::grpc::proto::interaction_service_server::{InteractionServiceServer, SERVICE_NAME};
+use crate::grpc::proto::namespace_service_server::{self, NamespaceServiceServer};
 use crate::grpc::{layers, proto, transport_status};
 use crate::repository::{Dialect, Repository, Settings};
 
+mod key_uses;
 pub mod maintenance;
 
 /// Largest request in bytes: a batch of a thousand usual interactions, with room to spare.
 const MAX_REQUEST_BYTES: usize = 4 << 20;
+/// The same for those who manage namespaces and keys: a key with its hundred namespaces, five times
+/// over.
+const MAX_ADMIN_REQUEST_BYTES: usize = 64 << 10;
 /// Largest answer in bytes. A page is never over 1 MiB; this only catches a fault.
 const MAX_ANSWER_BYTES: usize = 8 << 20;
 
@@ -51,6 +59,8 @@ const CONNECTION_WINDOW: u32 = 4 << 20;
 /// How long calls may go on after the server was told to stop. The process is gone within 25
 /// seconds, before those who run it (30 seconds in Kubernetes) lose patience.
 const DRAIN_LIMIT: Duration = Duration::from_secs(24);
+/// How long noting the last uses of keys may take after that.
+const LAST_USES_LIMIT: Duration = Duration::from_millis(400);
 /// How long closing the database may take after that.
 const CLOSE_LIMIT: Duration = Duration::from_millis(500);
 
@@ -141,7 +151,10 @@ pub async fn run(
     let maintenance = maintenance::run(repository.clone(), shutdown.clone());
     let maintenance = AbortOnDropHandle::new(tokio::spawn(maintenance));
     let auth = Arc::new(Auth::new(repository.clone()));
-    let interactions = InteractionServiceImpl::new(repository.clone(), auth, shutdown.clone());
+    let interactions =
+        InteractionServiceImpl::new(repository.clone(), auth.clone(), shutdown.clone());
+    let namespaces = NamespaceServiceImpl::new(repository.clone(), auth.clone());
+    let keys = ApiKeyServiceImpl::new(repository.clone(), auth.clone());
     let serving = with_limits(Server::builder())
         // Outermost, so that it sees what the others turn away.
         .layer(
@@ -167,11 +180,27 @@ pub async fn run(
                 .max_decoding_message_size(MAX_REQUEST_BYTES)
                 .max_encoding_message_size(MAX_ANSWER_BYTES),
         )
+        .add_service(
+            NamespaceServiceServer::new(namespaces)
+                .max_decoding_message_size(MAX_ADMIN_REQUEST_BYTES)
+                .max_encoding_message_size(MAX_ANSWER_BYTES),
+        )
+        .add_service(
+            ApiKeyServiceServer::new(keys)
+                .max_decoding_message_size(MAX_ADMIN_REQUEST_BYTES)
+                .max_encoding_message_size(MAX_ANSWER_BYTES),
+        )
         .serve_with_incoming_shutdown(incoming(listener), stop(health, shutdown.clone()));
     tracing::info!(address = %local_addr, "serving");
+    let drained = CancellationToken::new();
+    let uses = tokio::spawn(key_uses::write_down(auth, repository.clone(), drained.clone()));
     let served = within(DRAIN_LIMIT, serving, shutdown.clone()).await;
+    drained.cancel();
     // Also where the listener failed.
     shutdown.cancel();
+    if tokio::time::timeout(LAST_USES_LIMIT, uses).await.is_err() {
+        tracing::warn!("the last uses of keys were not noted in time");
+    }
     if tokio::time::timeout(CLOSE_LIMIT, maintenance).await.is_err() {
         tracing::warn!("maintenance did not end in time");
     }
@@ -212,9 +241,14 @@ async fn stop(health: HealthReporter, shutdown: CancellationToken) {
     set_health(&health, ServingStatus::NotServing).await;
 }
 
-/// The health of the service by its name, and of the whole server by the empty one.
+/// The health of each service by its name, and of the whole server by the empty one.
 async fn set_health(health: &HealthReporter, status: ServingStatus) {
-    for service in ["", SERVICE_NAME] {
+    for service in [
+        "",
+        SERVICE_NAME,
+        namespace_service_server::SERVICE_NAME,
+        api_key_service_server::SERVICE_NAME,
+    ] {
         health.set_service_status(service, status).await;
     }
 }

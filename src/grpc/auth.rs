@@ -1,6 +1,7 @@
 //! Who calls, and where they may work: the metadata of a call, against keys and namespaces.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use moka::Expiry;
@@ -8,12 +9,16 @@ use moka::future::Cache;
 use tonic::metadata::MetadataMap;
 
 use super::error::{ApiError, InvalidReason};
-use crate::domain::access::{
-    ApiKey, KeySecret, NAMESPACE_NAME_ACCEPTED, Namespace, NamespaceId, Scope, is_namespace_name,
-};
+use crate::domain::access::{ApiKey, KeySecret, Namespace, NamespaceId, NamespaceRef, Scope};
 use crate::domain::time::{self, Micros};
-use crate::domain::violation::echo;
 use crate::repository::{Error, Repository};
+
+mod admin;
+mod uses;
+
+pub use admin::Admin;
+
+use uses::KeyUses;
 
 /// The header that names the namespace, and the field of errors about it.
 const NAMESPACE_HEADER: &str = "x-namespace";
@@ -55,6 +60,9 @@ pub struct Auth {
     keys: Cache<[u8; 32], Option<Arc<ApiKey>>>,
     /// By organisation.
     namespaces: Cache<(i64, NamespaceRef), Option<Found>>,
+    /// How often something remembered was said to have changed.
+    changes: AtomicU64,
+    uses: KeyUses,
 }
 
 /// What is remembered of a namespace.
@@ -62,13 +70,6 @@ pub struct Auth {
 struct Found {
     id: NamespaceId,
     retention: Option<Micros>,
-}
-
-/// A namespace as a caller names it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum NamespaceRef {
-    Id(NamespaceId),
-    Name(String),
 }
 
 impl Auth {
@@ -81,6 +82,8 @@ impl Auth {
             repository,
             keys: keys.expire_after(KEY_LIFETIMES).build(),
             namespaces: namespaces.expire_after(NAMESPACE_LIFETIMES).build(),
+            changes: AtomicU64::new(0),
+            uses: KeyUses::default(),
         }
     }
 
@@ -97,10 +100,7 @@ impl Auth {
         metadata: &MetadataMap,
         scope: Scope,
     ) -> Result<Caller, ApiError> {
-        let key = self.authenticate(metadata).await?;
-        if !key.may(scope) {
-            return Err(ApiError::ScopeMissing(scope));
-        }
+        let key = self.authenticate(metadata, scope).await?;
         let named = named_namespace(metadata)?;
         let default = key.default_namespace.map(NamespaceRef::Id);
         let wanted = named.or(default).ok_or_else(|| namespace_error("name a namespace here"))?;
@@ -115,13 +115,65 @@ impl Auth {
         }
     }
 
-    async fn authenticate(&self, metadata: &MetadataMap) -> Result<Arc<ApiKey>, ApiError> {
+    /// Who calls, if the key in `metadata` is valid and has the scope `admin`.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError::Unauthenticated`] for a key that is not valid, [`ApiError::ScopeMissing`] for one
+    /// that manages nothing, and [`ApiError::Repository`] when the database fails.
+    pub async fn authorize_admin(&self, metadata: &MetadataMap) -> Result<Admin, ApiError> {
+        let key = self.authenticate(metadata, Scope::Admin).await?;
+        Ok(Admin {
+            key_id: key.key_id.clone(),
+            organisation_id: key.organisation_id,
+            namespaces: key.namespaces.clone(),
+        })
+    }
+
+    /// Forgets a key that has changed, so that the next call finds it as it is.
+    pub async fn forget_key(&self, hash: &[u8; 32]) {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        self.keys.invalidate(hash).await;
+    }
+
+    /// Forgets a namespace that is new, has changed, or is gone.
+    pub async fn forget_namespace(&self, namespace: &Namespace) {
+        let Namespace { id, organisation_id, name, created_at: _, retention: _ } = namespace;
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        for named in [NamespaceRef::Id(*id), NamespaceRef::Name(name.clone())] {
+            self.namespaces.invalidate(&(*organisation_id, named)).await;
+        }
+    }
+
+    /// When each key was last presented since they were taken before.
+    #[must_use]
+    pub fn take_uses(&self) -> Vec<(String, Micros)> {
+        self.uses.take()
+    }
+
+    /// Puts back what was taken and could not be written.
+    pub fn keep_uses(&self, uses: Vec<(String, Micros)>) {
+        for (key_id, at) in uses {
+            self.uses.note(&key_id, at);
+        }
+    }
+
+    async fn authenticate(
+        &self,
+        metadata: &MetadataMap,
+        scope: Scope,
+    ) -> Result<Arc<ApiKey>, ApiError> {
         let Some(secret) = bearer(metadata).and_then(KeySecret::parse) else {
             return Err(ApiError::Unauthenticated);
         };
-        match self.key(secret.hash()).await? {
-            // An expiry may pass while the key is remembered.
-            Some(key) if key.is_valid(time::now()) => Ok(key),
+        let found = self.key(secret.hash()).await?;
+        // An expiry may pass while the key is remembered.
+        let now = time::now();
+        match found {
+            Some(key) if key.is_valid(now) => {
+                self.uses.note(&key.key_id, now);
+                if key.may(scope) { Ok(key) } else { Err(ApiError::ScopeMissing(scope)) }
+            }
             found => {
                 let (key_id, known) = (secret.key_id(), found.is_some());
                 tracing::debug!(key_id, known, "api key refused");
@@ -131,7 +183,8 @@ impl Auth {
     }
 
     async fn key(&self, hash: [u8; 32]) -> Result<Option<Arc<ApiKey>>, Arc<Error>> {
-        let find = async { Ok(self.repository.key_by_hash(&hash).await?.map(Arc::new)) };
+        let find = self
+            .unchanged(|| async { Ok(self.repository.key_by_hash(&hash).await?.map(Arc::new)) });
         self.keys.try_get_with(hash, find).await
     }
 
@@ -140,7 +193,7 @@ impl Auth {
         organisation: i64,
         wanted: NamespaceRef,
     ) -> Result<Option<Found>, Arc<Error>> {
-        let find = async {
+        let find = self.unchanged(|| async {
             let found = match &wanted {
                 NamespaceRef::Id(id) => self.repository.namespace_by_id(organisation, *id).await?,
                 NamespaceRef::Name(name) => {
@@ -153,8 +206,23 @@ impl Auth {
                     retention,
                 };
             Ok(found.map(remembered))
-        };
+        });
         self.namespaces.try_get_with((organisation, wanted.clone()), find).await
+    }
+
+    /// What `find` finds, again where something changed meanwhile: what is being looked for is not
+    /// in a cache yet, and cannot be forgotten there.
+    async fn unchanged<T, Search>(&self, find: impl Fn() -> Search) -> Result<T, Error>
+    where
+        Search: Future<Output = Result<T, Error>>,
+    {
+        loop {
+            let before = self.changes.load(Ordering::SeqCst);
+            let found = find().await?;
+            if self.changes.load(Ordering::SeqCst) == before {
+                return Ok(found);
+            }
+        }
     }
 }
 
@@ -175,17 +243,7 @@ fn named_namespace(metadata: &MetadataMap) -> Result<Option<NamespaceRef>, ApiEr
         return Err(namespace_error("name one namespace; there are several"));
     }
     let text = header.to_str().unwrap_or_default();
-    if let Ok(id) = text.parse() {
-        return Ok(Some(NamespaceRef::Id(id)));
-    }
-    if is_namespace_name(text) {
-        return Ok(Some(NamespaceRef::Name(text.to_owned())));
-    }
-    let wrong = format!(
-        "{} is neither a namespace's id (ns_…) nor a name, which is {NAMESPACE_NAME_ACCEPTED}",
-        echo(text)
-    );
-    Err(namespace_error(wrong))
+    text.parse().map(Some).map_err(namespace_error)
 }
 
 fn namespace_error(description: impl Into<String>) -> ApiError {

@@ -31,6 +31,8 @@ pub enum ApiError {
     },
     /// Interactions of these ids are there with other content.
     AlreadyExists(Violations),
+    /// Something about namespaces or keys, for those who manage them.
+    Admin(AdminError),
     /// The request is larger than a message may be.
     MessageTooLarge {
         /// What was found and what is allowed, for the caller to read.
@@ -52,6 +54,36 @@ pub enum ApiError {
     Internal {
         /// What happened, for the log.
         cause: String,
+    },
+}
+
+/// Why a call that manages namespaces or keys fails.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AdminError {
+    /// The organisation has no such namespace, or the key does not manage it: one answer, or names
+    /// would leak.
+    NamespaceNotFound {
+        /// How the caller named it.
+        named: String,
+    },
+    /// The organisation has a namespace of this name.
+    NamespaceExists {
+        /// The name.
+        name: String,
+    },
+    /// The namespace holds interactions.
+    NamespaceNotEmpty,
+    /// The organisation has no such key, or the caller's does not manage it.
+    KeyNotFound {
+        /// The id that was asked for.
+        key_id: String,
+    },
+    /// The key is revoked or has expired.
+    KeyNotValid,
+    /// The caller's key is confined to namespaces, and what it asks for is not.
+    KeyConfined {
+        /// What that is.
+        what: &'static str,
     },
 }
 
@@ -85,6 +117,12 @@ impl ApiError {
 impl From<Violations> for ApiError {
     fn from(violations: Violations) -> Self {
         Self::Invalid { reason: InvalidReason::Request, violations }
+    }
+}
+
+impl From<AdminError> for ApiError {
+    fn from(error: AdminError) -> Self {
+        Self::Admin(error)
     }
 }
 

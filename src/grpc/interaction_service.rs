@@ -8,6 +8,7 @@ use prost::Message as _;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::answer::answer;
 use super::auth::{Auth, Caller};
 use super::decode::{batch, interaction, list, selection};
 use super::error::{ApiError, InvalidReason};
@@ -117,18 +118,6 @@ impl InteractionServiceImpl {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         Ok(proto::CountInteractionsResponse { count })
     }
-}
-
-/// Authorises a call, then answers it, both before its time is up.
-macro_rules! answer {
-    ($service:expr, $request:expr, $scope:expr, $method:ident) => {{
-        let deadline = deadline::of($request.metadata())?;
-        let work = async {
-            let caller = $service.auth.authorize($request.metadata(), $scope).await?;
-            $service.$method(&caller, $request.into_inner()).await
-        };
-        Ok(Response::new(deadline::within(deadline, work).await?))
-    }};
 }
 
 #[tonic::async_trait]

@@ -1,6 +1,8 @@
 //! The gRPC surface: decodes requests into the domain, asks the repository, encodes answers.
 //! Generated types stop here.
 
+mod answer;
+pub mod api_key_service;
 mod attached;
 pub mod auth;
 mod deadline;
@@ -8,6 +10,7 @@ mod decode;
 pub mod error;
 pub mod interaction_service;
 pub mod layers;
+pub mod namespace_service;
 pub mod page;
 mod page_token;
 mod pages;

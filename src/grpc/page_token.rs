@@ -12,6 +12,8 @@ use super::error::{ApiError, InvalidReason};
 use crate::domain::query::{Fingerprint, Query};
 use crate::domain::sort::{KeyValue, Position};
 
+pub(super) mod admin;
+
 const VERSION: u8 = 1;
 
 /// Longest token that is looked at, in bytes. A position holds whole sort values, which a metadata
@@ -56,6 +58,9 @@ pub(super) enum TokenError {
          as they were"
     )]
     OtherRequest,
+    /// It continues the list of another method.
+    #[error("this page token belongs to another method; send it to the one that returned it")]
+    OtherMethod,
 }
 
 impl From<TokenError> for ApiError {

@@ -7,7 +7,7 @@ use prost::Message as _;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use super::error::{ApiError, InvalidReason};
+use super::error::{AdminError, ApiError, InvalidReason};
 use crate::domain::violation::{Violation, Violations, echo};
 use crate::repository;
 
@@ -97,6 +97,7 @@ fn answer(error: ApiError) -> Answer {
             let message = summary("already exists with other content", &violations);
             Answer::new(Code::AlreadyExists, "INTERACTION_EXISTS", message).with(violations)
         }
+        ApiError::Admin(error) => of_admin(&error),
         // Waiting does not make a message smaller; the delay is there because callers are promised
         // one with this code.
         ApiError::MessageTooLarge { description } => {
@@ -124,6 +125,41 @@ fn answer(error: ApiError) -> Answer {
         }
         ApiError::Repository(error) => of_repository(&error),
         ApiError::Internal { cause: _ } => internal(),
+    }
+}
+
+fn of_admin(error: &AdminError) -> Answer {
+    match error {
+        AdminError::NamespaceNotFound { named } => Answer::new(
+            Code::NotFound,
+            "NAMESPACE_NOT_FOUND",
+            format!("no namespace that this API key manages is called {}", echo(named)),
+        ),
+        AdminError::NamespaceExists { name } => Answer::new(
+            Code::AlreadyExists,
+            "NAMESPACE_EXISTS",
+            format!("there is a namespace called {} already", echo(name)),
+        ),
+        AdminError::NamespaceNotEmpty => Answer::new(
+            Code::FailedPrecondition,
+            "NAMESPACE_NOT_EMPTY",
+            "the namespace holds interactions; set `force` to delete them with it",
+        ),
+        AdminError::KeyNotFound { key_id } => Answer::new(
+            Code::NotFound,
+            "API_KEY_NOT_FOUND",
+            format!("no API key that this one manages has the id {}", echo(key_id)),
+        ),
+        AdminError::KeyNotValid => Answer::new(
+            Code::FailedPrecondition,
+            "API_KEY_NOT_VALID",
+            "the API key is revoked or has expired; create another",
+        ),
+        AdminError::KeyConfined { what } => Answer::new(
+            Code::PermissionDenied,
+            "KEY_CONFINED",
+            format!("this API key is confined to namespaces, and cannot make {what}"),
+        ),
     }
 }
 
@@ -177,6 +213,7 @@ fn log_cause(error: &ApiError) {
         | ApiError::NamespaceDenied
         | ApiError::NotFound { .. }
         | ApiError::AlreadyExists(_)
+        | ApiError::Admin(_)
         | ApiError::MessageTooLarge { .. }
         | ApiError::MethodUnknown
         | ApiError::CompressionUnknown

@@ -49,9 +49,13 @@ impl Running {
 
     /// The error that a call with these bytes as its first field gets.
     async fn refusal(&self, method: &str, field: Vec<u8>) -> Status {
+        self.refusal_of(SERVICE_NAME, method, field).await
+    }
+
+    async fn refusal_of(&self, service: &str, method: &str, field: Vec<u8>) -> Status {
         let mut client = tonic::client::Grpc::new(self.channel.clone());
         client.ready().await.unwrap();
-        let path: PathAndQuery = format!("/{SERVICE_NAME}/{method}").parse().unwrap();
+        let path: PathAndQuery = format!("/{service}/{method}").parse().unwrap();
         let codec: ProstCodec<RawRequest, RawRequest> = ProstCodec::default();
         client.unary(Request::new(RawRequest { field }), path, codec).await.unwrap_err()
     }
@@ -71,7 +75,12 @@ fn reason(status: &Status) -> String {
 #[tokio::test]
 async fn health_and_reflection_need_no_key() {
     let running = Running::start().await;
-    for service in ["", SERVICE_NAME] {
+    let ours = [
+        SERVICE_NAME,
+        namespace_service_server::SERVICE_NAME,
+        api_key_service_server::SERVICE_NAME,
+    ];
+    for service in ours.into_iter().chain([""]) {
         assert_eq!(running.health(service).await.unwrap(), ServingStatus::Serving);
     }
     let question = ServerReflectionRequest {
@@ -86,7 +95,8 @@ async fn health_and_reflection_need_no_key() {
         panic!("not a list of services");
     };
     let names: Vec<_> = services.service.iter().map(|service| service.name.as_str()).collect();
-    for name in [SERVICE_NAME, "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection"] {
+    let others = ["grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection"];
+    for name in ours.into_iter().chain(others) {
         assert!(names.contains(&name), "{name} is not among {names:?}");
     }
 }
@@ -111,6 +121,15 @@ async fn every_error_says_why_in_its_details() {
         (large.code(), reason(&large).as_str()),
         (Code::ResourceExhausted, "MESSAGE_TOO_LARGE")
     );
+    for (service, method) in [
+        (namespace_service_server::SERVICE_NAME, "CreateNamespace"),
+        (api_key_service_server::SERVICE_NAME, "CreateApiKey"),
+    ] {
+        let large = running.refusal_of(service, method, vec![b'a'; 64 << 10]).await;
+        assert_eq!(reason(&large), "MESSAGE_TOO_LARGE", "{method}");
+        let fits = running.refusal_of(service, method, vec![b'a'; 60 << 10]).await;
+        assert_eq!(reason(&fits), "INVALID_API_KEY", "{method}");
+    }
     let unknown = running.refusal("Nothing", Vec::new()).await;
     assert_eq!(
         (unknown.code(), reason(&unknown).as_str()),

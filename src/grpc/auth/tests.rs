@@ -2,7 +2,7 @@ use tonic::metadata::MetadataMap;
 
 use super::*;
 use crate::domain::access::KEY_ENTROPY_BYTES;
-use crate::repository::{NewKey, Settings};
+use crate::repository::{DEFAULT_ORGANISATION, NewKey, Settings};
 
 /// A database with two namespaces, in a directory that goes when this is dropped.
 struct World {
@@ -106,8 +106,8 @@ async fn keys_that_open_nothing_get_one_answer() {
     let expired = NewKey { expires_at: Some(time::now() - 1), ..world.confined() };
     let expired = world.key(expired).await;
     let (revoked, secret) = world.repository.create_key(world.confined()).await.unwrap();
-    assert!(world.repository.revoke_key(&revoked.key_id).await.unwrap());
-    assert!(!world.repository.revoke_key(&revoked.key_id).await.unwrap());
+    let revoke = world.repository.revoke_key(DEFAULT_ORGANISATION, &revoked.key_id);
+    assert!(revoke.await.unwrap().is_some());
     let unknown = KeySecret::from_entropy(&[9; KEY_ENTROPY_BYTES]).expose().to_owned();
     for authorization in [
         format!("Bearer {expired}"),
@@ -153,4 +153,59 @@ async fn what_was_found_is_remembered() {
     assert!(world.read(&headers).await.is_ok());
     let other = [(name, value.as_str()), ("x-namespace", "second")];
     assert!(matches!(world.read(&other).await, Err(ApiError::Repository(_))));
+}
+
+#[tokio::test]
+async fn what_has_changed_is_forgotten() {
+    let world = World::new().await;
+    let (key, secret) = world.repository.create_key(world.confined()).await.unwrap();
+    let (name, value) = bearer_header(secret.expose());
+    let headers = [(name, value.as_str()), ("x-namespace", "first")];
+    assert_eq!(world.read(&headers).await.unwrap().visible_since, None);
+    let set = world.repository.set_retention(DEFAULT_ORGANISATION, world.first, Some(1_000_000));
+    let changed = set.await.unwrap().unwrap();
+    assert_eq!(world.read(&headers).await.unwrap().visible_since, None);
+    world.auth.forget_namespace(&changed).await;
+    assert!(world.read(&headers).await.unwrap().visible_since.is_some());
+
+    let revoke = world.repository.revoke_key(DEFAULT_ORGANISATION, &key.key_id);
+    let revoked = revoke.await.unwrap().unwrap();
+    assert!(world.read(&headers).await.is_ok());
+    world.auth.forget_key(&revoked.hash).await;
+    assert!(matches!(world.read(&headers).await, Err(ApiError::Unauthenticated)));
+}
+
+#[tokio::test]
+async fn what_changes_while_it_is_looked_for_is_looked_for_again() {
+    let world = World::new().await;
+    let looks = AtomicU64::new(0);
+    let found = world.auth.unchanged(|| async {
+        let look = looks.fetch_add(1, Ordering::SeqCst);
+        if look == 0 {
+            world.auth.forget_key(&[0; 32]).await;
+        }
+        Ok(look)
+    });
+    assert_eq!(found.await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_key_that_is_presented_is_noted_until_that_is_taken() {
+    let world = World::new().await;
+    let (key, secret) = world.repository.create_key(world.confined()).await.unwrap();
+    let (name, value) = bearer_header(secret.expose());
+    let before = time::now();
+    assert!(world.read(&[(name, &value), ("x-namespace", "first")]).await.is_ok());
+    assert!(world.read(&[(name, &value), ("x-namespace", "second")]).await.is_err());
+    let uses = world.auth.take_uses();
+    let [(key_id, at)] = uses.as_slice() else { panic!("{uses:?}") };
+    assert_eq!(*key_id, key.key_id);
+    assert!((before..=time::now()).contains(at));
+    assert_eq!(world.auth.take_uses(), []);
+    world.auth.keep_uses(uses.clone());
+    assert_eq!(world.auth.take_uses(), uses);
+    let revoke = world.repository.revoke_key(DEFAULT_ORGANISATION, &key.key_id);
+    world.auth.forget_key(&revoke.await.unwrap().unwrap().hash).await;
+    assert!(world.read(&[(name, &value), ("x-namespace", "first")]).await.is_err());
+    assert_eq!(world.auth.take_uses(), []);
 }

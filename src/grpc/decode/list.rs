@@ -104,7 +104,8 @@ fn sort(keys: Vec<proto::Sort>, violations: &mut Violations) -> Option<Sort> {
     }
 }
 
-fn page_size(given: i32, violations: &mut Violations) -> u32 {
+/// How many are on a page.
+pub(super) fn page_size(given: i32, violations: &mut Violations) -> u32 {
     match u32::try_from(given) {
         Ok(0) => DEFAULT_PAGE_SIZE,
         Ok(size) => size.min(MAX_PAGE_SIZE),

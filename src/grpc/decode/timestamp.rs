@@ -2,6 +2,7 @@
 
 use prost_types::Timestamp;
 
+use crate::domain::access::rules;
 use crate::domain::interaction::MAX_AHEAD_MICROS;
 use crate::domain::time::Micros;
 use crate::domain::violation::Violations;
@@ -18,15 +19,10 @@ pub(super) fn happened(
     path: &str,
     violations: &mut Violations,
 ) -> Micros {
-    let Timestamp { seconds, nanos } = *timestamp;
-    if !(0..=MAX_NANOS).contains(&nanos) {
-        violations.add(format!("{path}.nanos"), "takes 0 to 999999999");
+    if !check_nanos(timestamp, path, violations) {
         return now;
     }
-    let micros = seconds
-        .checked_mul(MICROS_PER_SECOND)
-        .and_then(|micros| micros.checked_add(i64::from(nanos / NANOS_PER_MICRO)));
-    match micros {
+    match checked_micros(timestamp) {
         Some(micros) if (0..=now + MAX_AHEAD_MICROS).contains(&micros) => micros,
         Some(_) | None => {
             violations.add(path, "takes times from 1970-01-01 to 24 hours ahead of now");
@@ -35,8 +31,38 @@ pub(super) fn happened(
     }
 }
 
+/// When a key is to expire: in the future, of `now`. Digits finer than a microsecond are cut off.
+pub(super) fn expiry(
+    timestamp: &Timestamp,
+    now: Micros,
+    path: &str,
+    violations: &mut Violations,
+) -> Micros {
+    if !check_nanos(timestamp, path, violations) {
+        return now;
+    }
+    // One that no number of microseconds can say is as wrong as one that none may.
+    let micros = checked_micros(timestamp).unwrap_or(Micros::MAX);
+    rules::expiry(micros, now, path, violations);
+    micros
+}
+
+fn check_nanos(timestamp: &Timestamp, path: &str, violations: &mut Violations) -> bool {
+    let good = (0..=MAX_NANOS).contains(&timestamp.nanos);
+    if !good {
+        violations.add(format!("{path}.nanos"), "takes 0 to 999999999");
+    }
+    good
+}
+
+fn checked_micros(timestamp: &Timestamp) -> Option<Micros> {
+    let Timestamp { seconds, nanos } = *timestamp;
+    let micros = seconds.checked_mul(MICROS_PER_SECOND)?;
+    micros.checked_add(i64::from(nanos / NANOS_PER_MICRO))
+}
+
 /// The message for a time.
-pub(super) fn message(micros: Micros) -> Timestamp {
+pub(in crate::grpc) fn message(micros: Micros) -> Timestamp {
     let seconds = micros.div_euclid(MICROS_PER_SECOND);
     let fraction = micros.rem_euclid(MICROS_PER_SECOND);
     // A fraction of a second is less than a million microseconds, a billion nanoseconds.

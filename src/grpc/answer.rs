@@ -1,0 +1,22 @@
+//! What every call with one answer goes through.
+
+/// Authorises a call, then answers it, both before its time is up. With a scope the call works in a
+/// namespace; without one it manages namespaces and keys.
+macro_rules! answer {
+    ($service:expr, $request:expr, $scope:expr, $method:ident) => {
+        answer!(@ $service, $request, authorize($request.metadata(), $scope), $method)
+    };
+    ($service:expr, $request:expr, $method:ident) => {
+        answer!(@ $service, $request, authorize_admin($request.metadata()), $method)
+    };
+    (@ $service:expr, $request:expr, $authorize:ident($($argument:expr),+), $method:ident) => {{
+        let deadline = $crate::grpc::deadline::of($request.metadata())?;
+        let work = async {
+            let caller = $service.auth.$authorize($($argument),+).await?;
+            $service.$method(&caller, $request.into_inner()).await
+        };
+        Ok(Response::new($crate::grpc::deadline::within(deadline, work).await?))
+    }};
+}
+
+pub(super) use answer;
