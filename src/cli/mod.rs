@@ -12,6 +12,7 @@ pub mod client;
 pub mod count;
 pub mod demo;
 pub mod demo_data;
+mod duration;
 pub mod filters;
 pub mod get;
 pub mod health;

@@ -2,15 +2,20 @@
 
 use std::process::ExitCode;
 
+use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 
+use super::duration::{self, Retention, check};
 use super::listing;
 use crate::config::DatabaseArgs;
-use crate::domain::access;
-use crate::repository::Repository;
+use crate::domain::access::{self, rules};
+use crate::domain::time::Micros;
+use crate::repository::{DEFAULT_ORGANISATION, RemoveNamespaceError, Repository};
 use crate::server::{self, Migrate};
 
-/// Creates and lists namespaces, in the database itself.
+const HEADER: [&str; 4] = ["ID", "NAME", "RETENTION", "CREATED"];
+
+/// Creates, changes, lists and deletes namespaces, in the database itself.
 #[derive(Debug, Args)]
 pub struct Namespace {
     #[command(subcommand)]
@@ -26,9 +31,36 @@ enum Action {
     Create {
         /// Its name: lower-case letters, digits and hyphens
         name: String,
+
+        /// How long its interactions are kept, such as 90d or 36h, or none for ever
+        #[arg(long, value_name = "DURATION", default_value = "none")]
+        retention: Retention,
+    },
+    /// Show one namespace
+    Get {
+        /// Its name or its id
+        name: String,
     },
     /// List all namespaces
     List,
+    /// Change how long the interactions of a namespace are kept
+    Update {
+        /// Its name or its id
+        name: String,
+
+        /// How long from now on, such as 90d or 36h, or none for ever
+        #[arg(long, value_name = "DURATION")]
+        retention: Retention,
+    },
+    /// Delete a namespace, with all that is in it
+    Delete {
+        /// Its name or its id
+        name: String,
+
+        /// Delete it also where it holds interactions
+        #[arg(long)]
+        force: bool,
+    },
 }
 
 impl Namespace {
@@ -36,45 +68,82 @@ impl Namespace {
     ///
     /// # Errors
     ///
-    /// When the name is malformed or taken, or the database fails.
+    /// When the name is malformed, taken or unknown, the retention is too short or too long, the
+    /// namespace to be deleted is not empty, or the database fails.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let Self { action, database } = self;
         let repository = server::open(&database, Migrate::Sqlite).await?;
         match action {
-            Action::Create { name } => {
-                let created = repository.create_namespace(&name).await?;
-                listing::print_line(&created.id.to_string())?;
-            }
-            Action::List => list(&repository).await?,
+            Action::Create { name, retention } => create(&repository, &name, retention).await?,
+            Action::Get { name } => print([find(&repository, &name).await?])?,
+            Action::List => print(repository.namespaces().await?)?,
+            Action::Update { name, retention } => update(&repository, &name, retention).await?,
+            Action::Delete { name, force } => delete(&repository, &name, force).await?,
         }
         repository.close().await;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-async fn list(repository: &Repository) -> anyhow::Result<()> {
-    let namespaces = repository.namespaces().await?;
-    listing::print(["ID", "NAME", "CREATED"], namespaces.into_iter().map(row))?;
+async fn create(repository: &Repository, name: &str, retention: Retention) -> anyhow::Result<()> {
+    let retention = micros(retention)?;
+    let created = repository.create_namespace_in(DEFAULT_ORGANISATION, name, retention).await?;
+    listing::print_line(&created.id.to_string())?;
     Ok(())
 }
 
-fn row(namespace: access::Namespace) -> [String; 3] {
-    let access::Namespace { id, organisation_id: _, name, created_at, retention: _ } = namespace;
-    [id.to_string(), name, listing::time(created_at)]
+async fn update(repository: &Repository, name: &str, retention: Retention) -> anyhow::Result<()> {
+    let retention = micros(retention)?;
+    let id = find(repository, name).await?.id;
+    let changed = repository.set_retention(DEFAULT_ORGANISATION, id, retention).await?;
+    print([changed.with_context(|| unknown(name))?])
 }
 
-/// The id of the namespace that `text` names, by id or by name.
-pub(super) async fn resolve(
-    repository: &Repository,
-    organisation: i64,
-    text: &str,
-) -> anyhow::Result<access::NamespaceId> {
-    let found = match text.parse() {
-        Ok(id) => repository.namespace_by_id(organisation, id).await?,
-        Err(()) => repository.namespace_by_name(organisation, text).await?,
-    };
-    match found {
-        Some(namespace) => Ok(namespace.id),
-        None => anyhow::bail!("there is no namespace {text:?}: create it first"),
+async fn delete(repository: &Repository, name: &str, force: bool) -> anyhow::Result<()> {
+    let access::Namespace { id, organisation_id, name, created_at: _, retention: _ } =
+        find(repository, name).await?;
+    match repository.remove_namespace(organisation_id, id, force).await {
+        Ok(()) => eprintln!("deleted namespace {id} ({name}); servers notice within a second"),
+        Err(RemoveNamespaceError::NotEmpty) => {
+            bail!("namespace {name} holds interactions: --force deletes them with it")
+        }
+        Err(error @ (RemoveNamespaceError::Missing | RemoveNamespaceError::Database(_))) => {
+            return Err(error.into());
+        }
     }
+    Ok(())
+}
+
+fn micros(retention: Retention) -> anyhow::Result<Option<Micros>> {
+    match retention {
+        Retention::Forever => Ok(None),
+        Retention::For(span) => {
+            let micros = duration::micros(span).context("--retention")?;
+            check(|violations| rules::retention(micros, "--retention", violations))?;
+            Ok(Some(micros))
+        }
+    }
+}
+
+fn print(namespaces: impl IntoIterator<Item = access::Namespace>) -> anyhow::Result<()> {
+    Ok(listing::print(HEADER, namespaces.into_iter().map(row))?)
+}
+
+fn row(namespace: access::Namespace) -> [String; HEADER.len()] {
+    let access::Namespace { id, organisation_id: _, name, created_at, retention } = namespace;
+    let retention = retention.map_or("none".to_owned(), duration::text);
+    [id.to_string(), name, retention, listing::time(created_at)]
+}
+
+/// The namespace that `text` names, by id or by name.
+pub(super) async fn find(repository: &Repository, text: &str) -> anyhow::Result<access::Namespace> {
+    let found = match text.parse() {
+        Ok(id) => repository.namespace_by_id(DEFAULT_ORGANISATION, id).await?,
+        Err(()) => repository.namespace_by_name(DEFAULT_ORGANISATION, text).await?,
+    };
+    found.with_context(|| unknown(text))
+}
+
+fn unknown(text: &str) -> String {
+    format!("there is no namespace {text:?}: create it first")
 }
