@@ -1,5 +1,6 @@
 //! What callers get: records, pages, tokens and errors, on every database.
 
+mod admin;
 mod errors;
 mod listing;
 mod recording;

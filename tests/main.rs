@@ -7,6 +7,7 @@
     reason = "a test that cannot go on ends by panicking"
 )]
 
+mod admin;
 mod api;
 mod architecture;
 mod conformance;

@@ -6,6 +6,7 @@
     reason = "each test file is a crate of its own and uses a part of this"
 )]
 
+pub mod admin;
 pub mod cluster;
 pub mod database;
 pub mod documents;
