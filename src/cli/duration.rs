@@ -6,7 +6,6 @@ use anyhow::Context as _;
 use jiff::{Span, SpanRelativeTo};
 
 use crate::domain::time::Micros;
-use crate::domain::violation::Violations;
 
 const UNITS: [(Micros, &str); 6] = [
     (24 * 60 * 60 * 1_000_000, "d"),
@@ -56,21 +55,6 @@ pub(super) fn text(micros: Micros) -> String {
     if parts.is_empty() { "0s".to_owned() } else { parts.join(" ") }
 }
 
-/// What breaks the rules for the value of a flag, as an error.
-///
-/// # Errors
-/// When anything does.
-pub(super) fn check(rules: impl FnOnce(&mut Violations)) -> anyhow::Result<()> {
-    let mut violations = Violations::default();
-    rules(&mut violations);
-    let wrong: Vec<_> = violations
-        .iter()
-        .map(|violation| format!("{} {}", violation.field, violation.description))
-        .collect();
-    anyhow::ensure!(wrong.is_empty(), "{}", wrong.join("; "));
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,16 +76,5 @@ mod tests {
         for without_length in ["1y", "2mo"] {
             assert!(micros(without_length.parse().unwrap()).is_err());
         }
-    }
-
-    #[test]
-    fn everything_wrong_is_said() {
-        let wrong = check(|violations| {
-            violations.add("--name", "takes a name");
-            violations.add("--scopes", "takes scopes");
-        });
-        let text = wrong.unwrap_err().to_string();
-        assert_eq!(text, "--name takes a name; --scopes takes scopes");
-        assert!(check(|_| {}).is_ok());
     }
 }

@@ -14,6 +14,7 @@ pub mod demo;
 pub mod demo_data;
 mod duration;
 pub mod filters;
+mod flags;
 pub mod get;
 pub mod health;
 pub mod import;

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 
-use super::duration::{self, Retention, check};
+use super::duration::{self, Retention};
+use super::flags::check;
 use super::listing;
 use crate::config::DatabaseArgs;
 use crate::domain::access::{self, rules};

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 
 use super::{explain, show_once};
-use crate::cli::duration::check;
+use crate::cli::flags::check;
 use crate::cli::namespace::find;
 use crate::domain::access::{NamespaceId, Scope, rules};
 use crate::domain::time::{Micros, now};

@@ -6,7 +6,8 @@ use jiff::Span;
 
 use super::create::expiry;
 use super::{expiry_text, explain, show_once, unknown};
-use crate::cli::duration::{self, check};
+use crate::cli::duration;
+use crate::cli::flags::check;
 use crate::domain::access::rules;
 use crate::domain::time::now;
 use crate::repository::{ChangedKey, DEFAULT_ORGANISATION, Repository, RotateKeyError, RotatedKey};
