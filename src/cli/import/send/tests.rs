@@ -40,10 +40,10 @@ struct Stage {
 fn service(
     plans: &[Plan],
 ) -> (impl FnMut(Requests) -> BoxFuture<'static, Result<Answers, Status>> + use<>, Seen) {
-    let (mut plans, seen) = (plans.to_vec().into_iter(), Seen::default());
+    let (mut plans, seen) = (VecDeque::from(plans.to_vec()), Seen::default());
     let returned = Arc::clone(&seen);
     let open = move |requests| {
-        let plan = plans.next().expect("no stream more than planned");
+        let plan = plans.pop_front().expect("no stream more than planned");
         seen.lock().unwrap().push(Vec::new());
         let seen = Arc::clone(&seen);
         let stage = Stage { requests, plan, collected: Vec::new(), seen };
