@@ -5,6 +5,7 @@ mod errors;
 mod listing;
 mod recording;
 mod removing;
+mod retention;
 mod writing;
 
 use interactions::grpc::proto;

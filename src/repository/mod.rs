@@ -28,8 +28,8 @@ mod write_queue;
 
 pub use connect::{ConnectError, MigrationState, Settings, SettingsError};
 pub use error::Error;
-pub use maintenance::Lease;
 pub use keys::{ChangedKey, KeyPlace, NewKey, RotateKeyError, RotatedKey};
+pub use maintenance::Lease;
 pub use namespaces::{NewNamespaceError, RemoveNamespaceError};
 pub use read::Start;
 pub use remove::{MAX_REMOVED, Removed};

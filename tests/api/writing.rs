@@ -222,7 +222,8 @@ async fn access_is_checked_with_every_batch() {
         sender.send(batch("", vec![click(1)])).await.unwrap();
         assert!(answers.message().await.unwrap().is_some());
         let keys = database.repository.keys().await.unwrap();
-        assert!(database.repository.revoke_key(&keys[0].key_id).await.unwrap());
+        let revoked = database.repository.revoke_key(keys[0].organisation_id, &keys[0].key_id);
+        assert!(revoked.await.unwrap().is_some());
         // The server remembers a key for ten seconds.
         tokio::time::sleep(Duration::from_secs(11)).await;
         sender.send(batch("", vec![click(2)])).await.unwrap();
