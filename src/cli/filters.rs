@@ -1,4 +1,4 @@
-//! The filters that `list` and `count` share, and lists of field paths.
+//! The filters that `list`, `count`, `export` and `purge` share, and lists of field paths.
 
 use std::str::FromStr;
 
@@ -6,6 +6,7 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
 use super::json::parse_object;
+use crate::grpc::proto::{Sort, sort::Direction};
 
 /// Which interactions are meant. All that are given must hold.
 #[derive(Debug, Args)]
@@ -45,6 +46,52 @@ pub(super) struct Filters {
     #[arg(long, value_name = "WORDS", allow_hyphen_values = true)]
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub(super) search: Option<String>,
+}
+
+/// A request of these filters, and of whatever else it holds. A macro, since the requests have the
+/// same fields and no type in common; a field left out, here or there, does not compile.
+macro_rules! request {
+    ($request:ident, $filters:expr $(, $field:ident: $value:expr)* $(,)?) => {{
+        let $crate::cli::filters::Filters {
+            filters,
+            execution_id,
+            retriever_id,
+            session_id,
+            user_id,
+            feature_id,
+            interaction_type,
+            search,
+        } = $filters;
+        $request {
+            execution_id: execution_id.unwrap_or_default(),
+            retriever_id: retriever_id.unwrap_or_default(),
+            session_id: session_id.unwrap_or_default(),
+            user_id: user_id.unwrap_or_default(),
+            feature_id: feature_id.unwrap_or_default(),
+            interaction_type: interaction_type.unwrap_or_default(),
+            filters: filters.map(|filter| filter.0),
+            filter: None,
+            search: search.unwrap_or_default(),
+            $($field: $value,)*
+        }
+    }};
+}
+pub(super) use request;
+
+/// Fields to sort by, - before those that are to descend.
+#[derive(Debug, Clone)]
+pub(super) struct SortKeys(pub Vec<Sort>);
+
+impl FromStr for SortKeys {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let key = |entry: &str| match entry.strip_prefix('-') {
+            Some(field) => Sort { field: field.to_owned(), direction: Direction::Desc.into() },
+            None => Sort { field: entry.to_owned(), direction: Direction::Asc.into() },
+        };
+        Ok(Self(split_list(text)?.into_iter().map(key).collect()))
+    }
 }
 
 /// A filter in its JSON form.

@@ -11,11 +11,12 @@ use clap::Args;
 use tonic::Streaming;
 
 use super::client::{Connection, explain};
-use super::filters::{Filters, split_list};
+use super::filters::{Filters, SortKeys, request, split_list};
+use super::stderr::note;
 use super::stdout::{Stdout, unless_closed};
 use crate::domain::query::MAX_SKIP;
 use crate::grpc::page::Page;
-use crate::grpc::proto::{ListInteractionsRequest, Sort, sort::Direction};
+use crate::grpc::proto::ListInteractionsRequest;
 use pages::{Format, Pages};
 
 /// Lists interactions, the newest first unless sorted otherwise.
@@ -64,21 +65,6 @@ pub(super) struct List {
 }
 
 #[derive(Debug, Clone)]
-struct SortKeys(Vec<Sort>);
-
-impl FromStr for SortKeys {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let key = |entry: &str| match entry.strip_prefix('-') {
-            Some(field) => Sort { field: field.to_owned(), direction: Direction::Desc.into() },
-            None => Sort { field: entry.to_owned(), direction: Direction::Asc.into() },
-        };
-        Ok(Self(split_list(text)?.into_iter().map(key).collect()))
-    }
-}
-
-#[derive(Debug, Clone)]
 struct Selection(Vec<String>);
 
 impl FromStr for Selection {
@@ -121,34 +107,17 @@ impl List {
             output: _,
             connection: _,
         } = self;
-        let Filters {
+        request!(
+            ListInteractionsRequest,
             filters,
-            execution_id,
-            retriever_id,
-            session_id,
-            user_id,
-            feature_id,
-            interaction_type,
-            search,
-        } = filters;
-        ListInteractionsRequest {
-            execution_id: execution_id.unwrap_or_default(),
-            retriever_id: retriever_id.unwrap_or_default(),
-            session_id: session_id.unwrap_or_default(),
-            user_id: user_id.unwrap_or_default(),
-            feature_id: feature_id.unwrap_or_default(),
-            interaction_type: interaction_type.unwrap_or_default(),
-            filters: filters.map(|filter| filter.0),
-            filter: None,
             sort: sort.map_or_else(Vec::new, |keys| keys.0),
-            search: search.unwrap_or_default(),
-            page_size,
-            page_token,
-            limit,
-            skip,
+            page_size: page_size,
+            page_token: page_token,
+            limit: limit,
+            skip: skip,
             include_total: total,
             select: select.map_or_else(Vec::new, |fields| fields.0),
-        }
+        )
     }
 }
 
@@ -193,18 +162,13 @@ fn stopped(printed: u64, next: Option<&str>) -> String {
     }
 }
 
-/// Tells people something beside the list. Nobody listens where it cannot be written.
-fn note(text: &str) {
-    use std::io::Write as _;
-    let _ = writeln!(std::io::stderr(), "{text}");
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser;
 
     use super::*;
     use crate::cli::filters::JsonFilter;
+    use crate::grpc::proto::{Sort, sort::Direction};
 
     #[derive(Parser)]
     struct Command {

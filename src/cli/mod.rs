@@ -27,6 +27,7 @@ pub mod migrate;
 pub mod namespace;
 mod retry;
 pub mod serve;
+mod stderr;
 pub mod stdout;
 mod stop_signal;
 
