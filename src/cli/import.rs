@@ -50,7 +50,7 @@ pub(super) struct Import {
     /// The file, plain or compressed with gzip; - is standard input
     file: PathBuf,
 
-    /// What the file is written in [default: jsonl]
+    /// What the file is written in [default: csv where it is named so, else jsonl]
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
 

@@ -127,6 +127,23 @@ impl JsonForm {
         }
     }
 
+    /// The fields of an encoded interaction that are set, each as JSON.
+    ///
+    /// # Errors
+    /// When `encoded` is no interaction.
+    pub(super) fn values(&self, encoded: &[u8]) -> io::Result<Map<String, Value>> {
+        let printed = self.printed(encoded).map_err(io::Error::other)?;
+        let Value::Object(fields) = serde_json::to_value(&printed)? else {
+            return Err(io::Error::other("an interaction is a JSON object"));
+        };
+        Ok(fields)
+    }
+
+    /// The fields of an interaction, in the order of the proto.
+    pub(super) fn fields(&self) -> impl ExactSizeIterator<Item = FieldDescriptor> {
+        self.interaction.fields()
+    }
+
     fn printed(&self, encoded: &[u8]) -> anyhow::Result<Printed> {
         let mut rest = Interaction::decode(encoded)?;
         let metadata = rest.metadata.take();
@@ -137,6 +154,22 @@ impl JsonForm {
         let rest = message.serialize_with_options(serde_json::value::Serializer, &options)?;
         Ok(Printed { kind: self.interaction.clone(), metadata, query_snapshot, rest })
     }
+}
+
+/// Writes JSON on one line, whole numbers without a fraction.
+///
+/// # Errors
+/// When `out` fails.
+pub(super) fn write_value(value: &Value, out: impl io::Write) -> io::Result<()> {
+    write(value, CompactFormatter, out)
+}
+
+/// A JSON object as `serde_json` has it.
+///
+/// # Errors
+/// When it holds a number that JSON cannot say.
+pub(super) fn object_value(object: &Struct) -> io::Result<Value> {
+    Ok(serde_json::to_value(object::Printed(object))?)
 }
 
 /// Reads a JSON object, such as a filter.
@@ -199,9 +232,9 @@ impl Serialize for Printed {
     }
 }
 
-fn write(message: &Printed, formatter: impl Formatter, out: impl io::Write) -> io::Result<()> {
+fn write(json: &impl Serialize, formatter: impl Formatter, out: impl io::Write) -> io::Result<()> {
     let mut serializer = serde_json::Serializer::with_formatter(out, WholeNumbers(formatter));
-    Ok(message.serialize(&mut serializer)?)
+    Ok(json.serialize(&mut serializer)?)
 }
 
 /// What a field takes, and what was wrong with what it was given.

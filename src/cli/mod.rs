@@ -10,6 +10,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 pub mod client;
 pub mod count;
+mod csv;
 pub mod demo;
 pub mod demo_data;
 mod duration;

@@ -16,7 +16,8 @@ use prost_types::Timestamp;
 use serde::de::DeserializeOwned;
 
 use super::ids::Ids;
-use crate::cli::json::reason_and_place;
+use crate::cli::csv;
+use crate::cli::json::{JsonForm, reason_and_place};
 use crate::cli::lines::{Line, Lines, MAX_LINE_BYTES};
 use crate::domain::time::Micros;
 use crate::domain::violation::Violations;
@@ -32,6 +33,8 @@ const MICROS_PER_SECOND: Micros = 1_000_000;
 pub(super) enum Format {
     /// Interactions, one JSON object per line, as list prints them
     Jsonl,
+    /// Interactions in columns, named by a header, as export writes them
+    Csv,
     /// Events of OpenSearch User Behavior Insights, one per line, also as search hits or bulk requests
     Ubi,
     /// Interactions of Mixpeek, one per line, or whole answers of its API, one per line
@@ -40,14 +43,18 @@ pub(super) enum Format {
 
 impl Format {
     /// What a file is taken for by its name.
-    pub(super) fn of_file(_path: &Path) -> Self {
-        Self::Jsonl
+    pub(super) fn of_file(path: &Path) -> Self {
+        let name = path.file_name().unwrap_or_default().to_ascii_lowercase();
+        let name = name.as_encoded_bytes();
+        let uncompressed = name.strip_suffix(b".gz").unwrap_or(name);
+        if uncompressed.ends_with(b".csv") { Self::Csv } else { Self::Jsonl }
     }
 
     /// Reads `input`, which may be compressed with gzip.
     ///
     /// # Errors
-    /// When its beginning cannot be read, or the program was built without descriptors.
+    /// When its beginning cannot be read or is not of this format, or the program was built without
+    /// descriptors.
     pub(super) fn read(
         self,
         input: impl Read + Send + 'static,
@@ -58,6 +65,11 @@ impl Format {
             Self::Jsonl => LineFormat::Jsonl(Jsonl::new()?),
             Self::Ubi => LineFormat::Ubi(Ubi::default()),
             Self::Mixpeek => LineFormat::Mixpeek(Mixpeek::new()?),
+            Self::Csv => {
+                let reader = csv::Reader::new(input, JsonForm::new()?)?;
+                let records = Records::InCsv(Box::new(reader));
+                return Ok(Source { records, ids, from_line });
+            }
         };
         let records = Records::OnLines(Lines::new(input)?, format);
         Ok(Source { records, ids, from_line })
@@ -103,6 +115,8 @@ pub(super) struct Source {
 enum Records {
     /// Each line is one. Blank lines are none.
     OnLines(Lines, LineFormat),
+    /// The records of CSV, which may span lines.
+    InCsv(Box<csv::Reader>),
 }
 
 enum LineFormat {
@@ -120,8 +134,20 @@ impl Source {
         let Self { records, ids, from_line } = self;
         match records {
             Records::OnLines(lines, format) => next_on_lines(lines, format, ids, *from_line),
+            Records::InCsv(reader) => next_in_csv(reader, ids, *from_line),
         }
     }
+}
+
+fn next_in_csv(reader: &mut csv::Reader, ids: &Ids, from_line: u64) -> io::Result<Option<Record>> {
+    while let Some((line, parsed)) = reader.next()? {
+        if line >= from_line {
+            let mut elements = vec![parsed.into()];
+            give_ids(&mut elements, |place| ids.id(line, place, reader.text()));
+            return Ok(Some(Record { line, elements }));
+        }
+    }
+    Ok(None)
 }
 
 fn next_on_lines(
@@ -247,6 +273,26 @@ mod tests {
         assert_eq!(read(Format::Ubi, text, 0), expected);
         assert_eq!(read(Format::Ubi, text, 2), expected);
         assert_eq!(read(Format::Ubi, text, 4), expected[1..]);
+    }
+
+    #[test]
+    fn records_of_csv_are_known_by_the_line_that_they_begin_on() {
+        let text = "interaction_id,user_id\n,\"two\nlines\"\nmine,u\n,u\n";
+        let found = read(Format::Csv, text, 0);
+        assert_eq!(found.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [2, 4, 5]);
+        assert_eq!((found[0].1.len(), found[1].1.as_str(), found[2].1.len()), (36, "mine", 36));
+        assert_eq!(read(Format::Csv, text, 3), found[1..]);
+        assert_eq!(read(Format::Csv, text, 5), found[2..]);
+    }
+
+    #[test]
+    fn the_name_of_a_file_tells_csv() {
+        for name in ["a.csv", "b/a.CSV", "a.csv.gz"] {
+            assert_eq!(Format::of_file(Path::new(name)), Format::Csv, "{name}");
+        }
+        for name in ["a.jsonl", "a.jsonl.gz", "csv", "csv.gz", "-", ""] {
+            assert_eq!(Format::of_file(Path::new(name)), Format::Jsonl, "{name}");
+        }
     }
 
     #[test]

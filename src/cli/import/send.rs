@@ -15,7 +15,6 @@ use tonic::Status;
 
 use super::answer::{Outcome, outcome};
 use super::batch::Batch;
-
 use crate::cli::client::explain;
 use crate::cli::retry::{ATTEMPTS, may_pass, wait};
 use crate::grpc::proto::{WriteInteractionsRequest, WriteInteractionsResponse};
