@@ -59,12 +59,18 @@ impl Connection {
         Ok(client.max_decoding_message_size(MAX_ANSWER_BYTES))
     }
 
-    fn credentials(&self) -> anyhow::Result<Credentials> {
+    /// The namespace, where one is named.
+    #[must_use]
+    pub(super) fn namespace(&self) -> Option<&str> {
         // An empty environment variable is how some shells leave one unset.
+        self.namespace.as_deref().filter(|name| !name.is_empty())
+    }
+
+    fn credentials(&self) -> anyhow::Result<Credentials> {
+        // Empty where the environment leaves it so: see `namespace`.
         let key = self.key.as_ref().map(SecretString::expose_secret).filter(|key| !key.is_empty());
         let authorization = key.map(bearer).transpose()?;
-        let namespace = self.namespace.as_deref().filter(|name| !name.is_empty());
-        let namespace = namespace.map(str::parse).transpose();
+        let namespace = self.namespace().map(str::parse).transpose();
         let namespace = namespace.context("a namespace's name or id is plain ASCII")?;
         Ok(Credentials { authorization, namespace })
     }

@@ -1,7 +1,8 @@
 //! The command line: one file for each command.
 //!
-//! `serve`, `demo`, `migrate`, `namespace` and `key` work on the database; `import`, `list`,
-//! `count`, `get` and `health` are clients of the service and know nothing of it but its proto.
+//! `serve`, `demo`, `migrate`, `namespace` and `key` work on the database; `import`,
+//! `list`, `count`, `get`, `delete`, `purge` and `health` are clients of the service and know nothing
+//! of it but its proto.
 
 use std::process::ExitCode;
 
@@ -10,7 +11,9 @@ use tracing_subscriber::filter::LevelFilter;
 
 pub mod client;
 pub mod count;
+mod counter;
 mod csv;
+pub mod delete;
 pub mod demo;
 pub mod demo_data;
 mod duration;
@@ -26,6 +29,7 @@ pub mod list;
 mod listing;
 pub mod migrate;
 pub mod namespace;
+pub mod purge;
 mod retry;
 pub mod serve;
 mod stderr;
@@ -51,6 +55,8 @@ enum Command {
     List(list::List),
     Count(count::Count),
     Get(get::Get),
+    Delete(delete::Delete),
+    Purge(purge::Purge),
     Health(health::Health),
 }
 
@@ -68,6 +74,8 @@ impl Cli {
             | Command::List(_)
             | Command::Count(_)
             | Command::Get(_)
+            | Command::Delete(_)
+            | Command::Purge(_)
             | Command::Health(_) => LevelFilter::WARN,
         }
     }
@@ -88,6 +96,8 @@ impl Cli {
             Command::List(command) => command.run().await,
             Command::Count(command) => command.run().await,
             Command::Get(command) => command.run().await,
+            Command::Delete(command) => command.run().await,
+            Command::Purge(command) => command.run().await,
             Command::Health(command) => command.run().await,
         }
     }
