@@ -13,6 +13,7 @@ mod architecture;
 mod conformance;
 mod domain;
 mod equivalence;
+mod export;
 mod faults;
 mod import;
 mod migrations;

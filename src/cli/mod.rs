@@ -1,6 +1,6 @@
 //! The command line: one file for each command.
 //!
-//! `serve`, `demo`, `migrate`, `namespace` and `key` work on the database; `import`,
+//! `serve`, `demo`, `migrate`, `namespace` and `key` work on the database; `import`, `export`,
 //! `list`, `count`, `get`, `delete`, `purge` and `health` are clients of the service and know nothing
 //! of it but its proto.
 
@@ -17,6 +17,7 @@ pub mod delete;
 pub mod demo;
 pub mod demo_data;
 mod duration;
+pub mod export;
 pub mod filters;
 mod flags;
 pub mod get;
@@ -52,6 +53,7 @@ enum Command {
     Namespace(namespace::Namespace),
     Key(key::Key),
     Import(import::Import),
+    Export(export::Export),
     List(list::List),
     Count(count::Count),
     Get(get::Get),
@@ -71,6 +73,7 @@ impl Cli {
             | Command::Namespace(_)
             | Command::Key(_)
             | Command::Import(_)
+            | Command::Export(_)
             | Command::List(_)
             | Command::Count(_)
             | Command::Get(_)
@@ -93,6 +96,7 @@ impl Cli {
             Command::Namespace(command) => command.run().await,
             Command::Key(command) => command.run().await,
             Command::Import(command) => command.run().await,
+            Command::Export(command) => command.run().await,
             Command::List(command) => command.run().await,
             Command::Count(command) => command.run().await,
             Command::Get(command) => command.run().await,

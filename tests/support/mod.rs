@@ -19,5 +19,6 @@ pub mod program;
 pub mod proxy;
 pub mod server;
 pub mod service;
+pub mod slow_road;
 pub mod typed;
 pub mod victim;
