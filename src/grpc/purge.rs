@@ -79,6 +79,16 @@ pub(super) fn stream(
     attached(receiver, task)
 }
 
+/// Also where the caller has left: what is deleted is noted for those who run the service.
+impl Drop for Purging {
+    fn drop(&mut self) {
+        if self.force {
+            let Self { deleted, total, finished, .. } = self;
+            tracing::info!(deleted, total, finished, "purge ended");
+        }
+    }
+}
+
 impl Purging {
     fn new(purge: Purge) -> Self {
         let Purge { selection, force } = purge;

@@ -39,23 +39,28 @@ async fn every_batch_is_answered_in_order_and_every_item_on_its_own() {
             ..click(2)
         };
         let unnamed = proto::Interaction { interaction_id: String::new(), ..click(9) };
+        let nameless = proto::Interaction { interaction_id: String::new(), ..bad.clone() };
+        let misnamed = proto::Interaction { interaction_id: "no id".repeat(9_999), ..click(9) };
         let moved = proto::Interaction { position: Some(77), ..click(1) };
         let requests = vec![
             batch("first", vec![click(1), bad, unnamed, click(3)]),
             batch("", vec![click(3), moved.clone(), click(4), click(4)]),
             batch("none", vec![]),
+            batch("nameless", vec![nameless, misnamed]),
             batch("last", vec![moved]),
         ];
         let (answers, error) = write_all(&mut client, requests).await;
         assert!(error.is_none(), "{error:?}");
         let names: Vec<_> = answers.iter().map(|answer| answer.request_id.as_str()).collect();
-        assert_eq!(names, ["first", "", "none", "last"]);
+        assert_eq!(names, ["first", "", "none", "nameless", "last"]);
         let (ok, again) = ((Code::Ok, false), (Code::Ok, true));
         let (wrong, taken) = ((Code::InvalidArgument, false), (Code::AlreadyExists, false));
         assert_eq!(codes(&answers[0]), [ok, wrong, ok, ok], "{}", database.name);
         assert_eq!(codes(&answers[1]), [again, taken, ok, again], "{}", database.name);
         assert_eq!(codes(&answers[2]), []);
-        assert_eq!(codes(&answers[3]), [taken]);
+        assert_eq!(codes(&answers[3]), [wrong, wrong]);
+        assert!(answers[3].results.iter().all(|result| result.interaction_id.is_empty()));
+        assert_eq!(codes(&answers[4]), [taken]);
         let refused = status(&answers[0].results[1]);
         assert_eq!(reason(&refused), "INVALID_REQUEST");
         assert_eq!(

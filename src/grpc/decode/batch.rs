@@ -2,7 +2,7 @@
 
 use super::interaction::new_interaction;
 use crate::domain::access::NamespaceId;
-use crate::domain::interaction::MAX_BATCH;
+use crate::domain::interaction::{MAX_BATCH, is_interaction_id};
 use crate::domain::time::Micros;
 use crate::domain::violation::Violations;
 use crate::grpc::error::{ApiError, InvalidReason};
@@ -36,8 +36,8 @@ pub(in crate::grpc) fn whole(
 #[derive(Debug)]
 pub(in crate::grpc) struct Received {
     pub(in crate::grpc) request_id: String,
-    /// For each interaction of the request, in order: its id and what is wrong with it, where
-    /// something is.
+    /// For each interaction of the request, in order: the caller's id, if it has one, and what is
+    /// wrong with it, where something is.
     pub(in crate::grpc) refused: Vec<Option<(String, Violations)>>,
     /// The others, in order.
     pub(in crate::grpc) batch: Batch,
@@ -60,12 +60,14 @@ pub(in crate::grpc) fn received(
     for (place, message) in interactions.into_iter().enumerate() {
         let mut violations = Violations::default();
         let path = format!("interactions[{place}]");
+        // Given back as the caller wrote it, where it is an id at all: what is not may be long.
+        let given = Some(message.interaction_id.clone()).filter(|id| is_interaction_id(id));
         let new = new_interaction(message, now, &path, &mut violations);
         if violations.is_empty() {
             fine.push(new);
             refused.push(None);
         } else {
-            refused.push(Some((new.interaction.interaction_id, violations)));
+            refused.push(Some((given.unwrap_or_default(), violations)));
         }
     }
     Ok(Received { request_id, refused, batch: Batch::new(namespace, fine) })
