@@ -187,6 +187,7 @@ impl Repository {
         // taking it for present would lose the interaction.
         while !pending.is_empty() {
             inserted.extend(self.insert(transaction, batch, &pending).await?);
+            fail::fail_point!("after-insert");
             pending.retain(|prepared| !inserted.contains(batch.id(prepared)));
             let taken = pending.iter().map(|prepared| batch.id(prepared).to_owned()).collect();
             present.extend(contents(transaction, batch.namespace, taken).await?);
