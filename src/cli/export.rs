@@ -2,7 +2,6 @@
 
 mod encoder;
 mod output;
-mod pages;
 mod progress;
 
 use std::future::Future;
@@ -15,13 +14,13 @@ use tokio_util::sync::CancellationToken;
 use super::client::{Connection, explain};
 use super::counter::Counter;
 use super::filters::{Filters, SortKeys, request};
+use super::paged::Paged;
 use super::stderr::{interactions, note};
 use super::stop_signal::{INTERRUPTED, stop_signal};
 use crate::grpc::page::Page;
 use crate::grpc::proto::ListInteractionsRequest;
 use encoder::{Encoder, Format};
 use output::{Existing, Output};
-use pages::Pages;
 
 /// The most that a page holds.
 const PAGE_SIZE: i32 = 1_000;
@@ -96,7 +95,7 @@ impl Export {
         let client = connection.connect().await?;
         let stop = stop_signal()?;
         let page_token = output.page_token().to_owned();
-        let pages = Pages::new(client, ListInteractionsRequest { page_token, ..request });
+        let pages = Paged::patient(client, ListInteractionsRequest { page_token, ..request });
         match write_all(pages, &encoder, &mut output, &stop).await {
             Ok(End::Complete) => {
                 note(&format!("exported {}", interactions(output.interactions())));
@@ -114,7 +113,7 @@ impl Export {
 
 /// Writes pages until the last of them, or until it is to stop.
 async fn write_all(
-    mut pages: Pages,
+    mut pages: Paged,
     encoder: &Encoder,
     output: &mut Output,
     stop: &CancellationToken,

@@ -6,12 +6,12 @@ mod table;
 use std::process::ExitCode;
 use std::str::FromStr;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use clap::Args;
-use tonic::Streaming;
 
 use super::client::{Connection, explain};
 use super::filters::{Filters, SortKeys, request, split_list};
+use super::paged::Paged;
 use super::stderr::note;
 use super::stdout::{Stdout, unless_closed};
 use crate::domain::query::MAX_SKIP;
@@ -87,11 +87,9 @@ impl List {
         let format = self.output.unwrap_or(default);
         let width = console::Term::stdout().size_checked().map(|(_, columns)| columns);
         let output = Pages::new(Stdout::new(), format, width.filter(|_| terminal))?;
-        let mut client = self.connection.connect().await?;
+        let client = self.connection.connect().await?;
         let (limit, request) = (self.limit, self.request());
-        let pages = client.list_interactions(request).await;
-        let pages = pages.map_err(|status| explain(&status))?.into_inner();
-        unless_closed(print(pages, limit, output).await)
+        unless_closed(print(Paged::new(client, request), limit, output).await)
     }
 
     fn request(self) -> ListInteractionsRequest {
@@ -122,44 +120,33 @@ impl List {
 }
 
 /// Prints pages until the end, and on standard error how to go on where there is more.
-async fn print(
-    mut pages: Streaming<Page>,
-    limit: i64,
-    mut output: Pages<Stdout>,
-) -> anyhow::Result<()> {
-    // Of the last page; none before the first.
-    let mut next: Option<String> = None;
+async fn print(mut pages: Paged, limit: i64, mut output: Pages<Stdout>) -> anyhow::Result<()> {
+    // Of the last page; empty before the first.
+    let mut next = String::new();
     loop {
-        let page = pages.message().await.map_err(|status| explain(&status));
-        let page = page.with_context(|| stopped(output.printed(), next.as_deref()))?;
-        let Some(Page { interactions, next_page_token, total_size }) = page else { break };
+        let page = pages.next().await.map_err(|status| explain(&status));
+        let page = page.with_context(|| stopped(output.printed(), &next))?;
+        let Page { interactions, next_page_token, total_size } = page;
         output.write(&interactions)?;
         if let Some(total) = total_size {
             note(&format!("total: {total}"));
         }
-        next = Some(next_page_token);
-    }
-    let printed = output.printed();
-    let reached_limit = limit > 0 && i64::try_from(printed).is_ok_and(|printed| printed >= limit);
-    match next.as_deref() {
-        Some("") => {}
-        Some(token) if reached_limit => note(&format!("there is more: --page-token {token}")),
-        Some(_) | None => {
-            return Err(anyhow!("the service ended the list too soon")
-                .context(stopped(printed, next.as_deref())));
+        next = next_page_token;
+        if next.is_empty() {
+            break;
+        }
+        if limit > 0 && i64::try_from(output.printed()).is_ok_and(|printed| printed >= limit) {
+            note(&format!("there is more: --page-token {next}"));
+            break;
         }
     }
     Ok(output.finish()?)
 }
 
 /// How far a list came that broke off, and how to go on.
-fn stopped(printed: u64, next: Option<&str>) -> String {
-    match next {
-        Some(token) if !token.is_empty() => {
-            format!("stopped after {printed} interactions (continue with --page-token {token})")
-        }
-        Some(_) | None => format!("stopped after {printed} interactions"),
-    }
+fn stopped(printed: u64, next: &str) -> String {
+    let stopped = format!("stopped after {printed} interactions");
+    if next.is_empty() { stopped } else { format!("{stopped} (continue with --page-token {next})") }
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ pub mod list;
 mod listing;
 pub mod migrate;
 pub mod namespace;
+mod paged;
 pub mod purge;
 mod retry;
 pub mod serve;

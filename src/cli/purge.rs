@@ -171,7 +171,7 @@ fn stopped(deleted: u64, total: u64) -> ExitCode {
 
 /// How far a purge came that ended too soon.
 fn so_far(deleted: u64, total: u64) -> String {
-    format!("stopped: {deleted} of {} are deleted, and at most one batch more", interactions(total))
+    format!("stopped: {deleted} of {} are deleted, and what was under way", interactions(total))
 }
 
 #[cfg(test)]

@@ -78,6 +78,58 @@ async fn what_is_deleted_while_it_is_recorded_again_is_not_taken_for_present() {
     }
 }
 
+/// While streams write and a purge deletes, single calls are answered, none is turned away.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn single_calls_come_through_beside_bulk_work() {
+    for database in databases().await {
+        let service = TestService::new(&database.repository, "busy").await;
+        let server = SocketServer::start(&database.url).await;
+        let client = server.client(&service.secret).await;
+        write(client.clone(), numbered(0..1_000), false).await;
+        let mut bulk = Vec::new();
+        for stream in 1..=4 {
+            let client = client.clone();
+            bulk.push(tokio::spawn(async move {
+                for batch in 0..8 {
+                    let first = stream * 100_000 + batch * 500;
+                    assert_eq!(
+                        write(client.clone(), numbered(first..first + 500), true).await,
+                        500
+                    );
+                }
+            }));
+        }
+        let purging = {
+            let mut client = client.clone();
+            tokio::spawn(async move {
+                let red = proto::PurgeInteractionsRequest {
+                    search: "red".to_owned(),
+                    force: true,
+                    ..Default::default()
+                };
+                let mut stream = client.purge_interactions(red).await.unwrap().into_inner();
+                while stream.message().await.unwrap().is_some() {}
+            })
+        };
+        let mut calls = 0;
+        while !purging.is_finished() || !bulk.iter().all(|stream| stream.is_finished()) {
+            let interaction = numbered(900_000 + calls..=900_000 + calls).pop();
+            let request = proto::CreateInteractionRequest { interaction, validate_only: false };
+            client.clone().create_interaction(request).await.unwrap();
+            let request = proto::CountInteractionsRequest::default();
+            client.clone().count_interactions(request).await.unwrap();
+            calls += 1;
+        }
+        for stream in bulk {
+            stream.await.unwrap();
+        }
+        purging.await.unwrap();
+        assert!(calls > 5, "{}: {calls}", database.name);
+        server.stop().await;
+        database.remove().await;
+    }
+}
+
 /// Records on a stream or in one call; returns how many were new.
 async fn write(mut client: Client, interactions: Vec<proto::Interaction>, stream: bool) -> usize {
     let sent = interactions.len();

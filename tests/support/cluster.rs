@@ -1,8 +1,10 @@
 //! A PostgreSQL cluster of one test's own, which can be stopped, started and left without room.
 
-use std::net::TcpListener;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+
+use super::program::free_address;
 
 /// The variable that names the directory of PostgreSQL's programs.
 const BIN: &str = "INTERACTIONS_TEST_POSTGRES_BIN";
@@ -23,7 +25,8 @@ impl Cluster {
         if is_root() {
             succeed(Command::new("chown").arg(USER).arg(directory.path()));
         }
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let address: SocketAddr = free_address().parse().unwrap();
+        let port = address.port();
         let mut cluster = Self { directory, port, runs: false };
         let data = cluster.data();
         let initdb =

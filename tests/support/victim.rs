@@ -1,10 +1,10 @@
 //! A server that is killed and started again, on one database and one address.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use super::program::{program, succeed};
+use super::program::{free_address, program, succeed};
 
 /// How long a server may take to start.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -27,8 +27,7 @@ impl Victim {
         let key =
             [&["key", "create", "--name", "t", "--scopes", "read,write"][..], &namespace].concat();
         let key = on(&mut program(&key)).trim().to_owned();
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
+        let address = free_address().parse().unwrap();
         Self { url: url.to_owned(), address, key, child: None }
     }
 
