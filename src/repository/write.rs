@@ -187,7 +187,9 @@ impl Repository {
         // taking it for present would lose the interaction.
         while !pending.is_empty() {
             inserted.extend(self.insert(transaction, batch, &pending).await?);
-            fail::fail_point!("after-insert");
+            if let Some(wait) = wait_after_insert() {
+                tokio::time::sleep(wait).await;
+            }
             pending.retain(|prepared| !inserted.contains(batch.id(prepared)));
             let taken = pending.iter().map(|prepared| batch.id(prepared).to_owned()).collect();
             present.extend(contents(transaction, batch.namespace, taken).await?);
@@ -236,6 +238,13 @@ fn judge(
         if taken_by.is_that_of(new) { Ok(Outcome::Deduplicated) } else { Err(Taken) }
     };
     batch.interactions.iter().enumerate().map(fate).collect()
+}
+
+/// How long a test wants a transaction to wait there. It does not sleep by itself: that would stop
+/// others who share the thread.
+fn wait_after_insert() -> Option<Duration> {
+    fail::fail_point!("after-insert", |millis| millis?.parse().ok().map(Duration::from_millis));
+    None
 }
 
 /// A random wait, so that two transactions in each other's way do not meet again.

@@ -59,7 +59,7 @@ async fn what_is_deleted_while_it_is_recorded_again_is_not_taken_for_present() {
     for database in databases().await {
         database.repository.close().await;
         let mut victim = Victim::new(&database.url);
-        victim.start("after-insert=1*off->1*sleep(1000)");
+        victim.start("after-insert=1*off->1*return(1500)");
         let client = client(victim.address, victim.key.clone()).await;
         assert_eq!(write(client.clone(), numbered(0..3), true).await, 3);
         let writing = tokio::spawn(write(client.clone(), numbered(0..3), true));
