@@ -24,6 +24,7 @@ use super::{deadline, status, transport_status};
 use crate::domain::access::Scope;
 use crate::domain::time;
 use crate::domain::violation::Violations;
+use crate::failpoint::failpoint;
 use crate::repository::{Outcome, Repository, Taken};
 
 /// What a stream works with.
@@ -118,7 +119,7 @@ async fn write_all(
             },
         };
         let goes_on = answer.is_ok();
-        fail::fail_point!("before-answer");
+        failpoint("before-answer").await;
         room.send(answer.map_err(Status::from));
         if !goes_on {
             break;

@@ -10,6 +10,7 @@ use super::insert::{Content, Prepared, contents};
 use super::{Error, Repository};
 use crate::domain::access::NamespaceId;
 use crate::domain::interaction::Interaction;
+use crate::failpoint::failpoint;
 
 /// How often a transaction is tried that the database gave up for the sake of another.
 const ATTEMPTS: u32 = 3;
@@ -162,13 +163,13 @@ impl Repository {
         let fates = judge(batch, &inserted, &present);
         let fine = fates.iter().all(Result::is_ok);
         if keep == Keep::Each || (keep == Keep::All && fine) {
-            fail::fail_point!("before-commit", |_| Err(Error::Unavailable(
-                sea_orm::DbErr::Custom("failpoint".into())
-            )));
+            if failpoint("before-commit").await {
+                return Err(on_demand());
+            }
             transaction.commit().await?;
-            fail::fail_point!("after-commit", |_| Err(Error::Unavailable(sea_orm::DbErr::Custom(
-                "failpoint".into()
-            ))));
+            if failpoint("after-commit").await {
+                return Err(on_demand());
+            }
         } else {
             transaction.rollback().await?;
         }
@@ -187,9 +188,7 @@ impl Repository {
         // taking it for present would lose the interaction.
         while !pending.is_empty() {
             inserted.extend(self.insert(transaction, batch, &pending).await?);
-            if let Some(wait) = wait_after_insert() {
-                tokio::time::sleep(wait).await;
-            }
+            failpoint("after-insert").await;
             pending.retain(|prepared| !inserted.contains(batch.id(prepared)));
             let taken = pending.iter().map(|prepared| batch.id(prepared).to_owned()).collect();
             present.extend(contents(transaction, batch.namespace, taken).await?);
@@ -240,11 +239,9 @@ fn judge(
     batch.interactions.iter().enumerate().map(fate).collect()
 }
 
-/// How long a test wants a transaction to wait there. It does not sleep by itself: that would stop
-/// others who share the thread.
-fn wait_after_insert() -> Option<Duration> {
-    fail::fail_point!("after-insert", |millis| millis?.parse().ok().map(Duration::from_millis));
-    None
+/// The failure that a test asks for.
+fn on_demand() -> Error {
+    Error::Unavailable(sea_orm::DbErr::Custom("failpoint".to_owned()))
 }
 
 /// A random wait, so that two transactions in each other's way do not meet again.

@@ -76,7 +76,7 @@ async fn a_batch_is_there_from_its_commit_on_and_answered_after_it() {
                 let batches: Vec<_> =
                     (0..=before).map(|n| numbered(first + n * 10..first + n * 10 + 10)).collect();
                 let name = format!("{}, {point} after {before}", database.name);
-                victim.start(&format!("{point}={before}*off->pause"));
+                victim.start(&format!("{point}={before}*off->return(600000)"));
                 let answered = Arc::new(AtomicUsize::new(0));
                 let client = tokio::spawn({
                     let (address, key) = (victim.address, victim.key.clone());
