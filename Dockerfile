@@ -20,7 +20,10 @@ FROM ${BASE_IMAGE}
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /build/target/release/interactions /usr/local/bin/
 RUN install --directory --owner=10001 --group=10001 --mode=0700 /var/lib/interactions
+# In a container everything comes from outside, and a proxy or a mesh adds TLS. Whoever mounts
+# certificates and names them with INTERACTIONS_TLS_CERT and INTERACTIONS_TLS_KEY gets it without.
 ENV INTERACTIONS_LISTEN=0.0.0.0:50051 \
+    INTERACTIONS_INSECURE=true \
     INTERACTIONS_DATABASE_URL=sqlite:/var/lib/interactions/interactions.sqlite3
 USER 10001:10001
 VOLUME /var/lib/interactions

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::BoolishValueParser;
 use etcetera::{BaseStrategy as _, HomeDirError};
 use secrecy::SecretString;
 
@@ -63,4 +64,68 @@ pub struct ListenArgs {
     /// The address and port to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", env = "INTERACTIONS_LISTEN", default_value_t = DEFAULT_LISTEN)]
     pub listen: SocketAddr,
+
+    /// Listen to other machines without TLS: where a proxy or a mesh adds it
+    #[arg(long, env = "INTERACTIONS_INSECURE", value_parser = BoolishValueParser::new())]
+    pub insecure: bool,
+}
+
+/// An address that others can reach, and read what is said to it.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "others could read what is sent to {0}, keys too: give `serve` --tls-cert and --tls-key, or \
+     --insecure where a proxy or a mesh adds TLS"
+)]
+pub struct Exposed(SocketAddr);
+
+impl ListenArgs {
+    /// The address to listen on, with TLS or without.
+    ///
+    /// # Errors
+    ///
+    /// When others could read what is said.
+    pub fn address(&self, tls: bool) -> Result<SocketAddr, Exposed> {
+        let Self { listen, insecure } = *self;
+        let local = listen.ip().to_canonical().is_loopback();
+        if local || tls || insecure { Ok(listen) } else { Err(Exposed(listen)) }
+    }
+}
+
+/// The certificates of the service.
+#[derive(Debug, Clone, Args)]
+pub struct TlsArgs {
+    /// The certificate of the service and its chain, in PEM format; read anew when it changes
+    #[arg(long, value_name = "FILE", env = "INTERACTIONS_TLS_CERT", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// Its private key, in PEM format
+    #[arg(long, value_name = "FILE", env = "INTERACTIONS_TLS_KEY", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+
+    /// Take only clients with a certificate of these authorities, in PEM format
+    #[arg(long, value_name = "FILE", env = "INTERACTIONS_TLS_CLIENT_CA", requires = "tls_cert")]
+    pub tls_client_ca: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_is_listened_to_without_tls() {
+        let address = |listen: &str, insecure, tls| {
+            ListenArgs { listen: listen.parse().unwrap(), insecure }.address(tls)
+        };
+        for local in ["127.0.0.1:1", "127.8.9.1:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
+            assert!(address(local, false, false).is_ok(), "{local}");
+        }
+        for open in ["0.0.0.0:1", "[::]:1", "192.0.2.1:1", "[::ffff:192.0.2.1]:1"] {
+            let error = address(open, false, false).unwrap_err().to_string();
+            for flag in ["--tls-cert", "--tls-key", "--insecure"] {
+                assert!(error.contains(flag), "{error}");
+            }
+            assert!(address(open, true, false).is_ok(), "{open}");
+            assert!(address(open, false, true).is_ok(), "{open}");
+        }
+    }
 }

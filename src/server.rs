@@ -12,13 +12,14 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 use tower::util::MapResponseLayer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::trace::TraceLayer;
 
+use self::accept::Limits;
+use self::tls::Tls;
 use crate::config::{DatabaseArgs, DatabasePlace};
 use crate::grpc::api_key_service::ApiKeyServiceImpl;
 use crate::grpc::auth::Auth;
@@ -30,8 +31,10 @@ use crate::grpc::proto::namespace_service_server::{self, NamespaceServiceServer}
 use crate::grpc::{layers, proto, transport_status};
 use crate::repository::{Dialect, Repository, Settings};
 
+pub mod accept;
 mod key_uses;
 pub mod maintenance;
+pub mod tls;
 
 /// Largest request in bytes: a batch of a thousand usual interactions, with room to spare.
 const MAX_REQUEST_BYTES: usize = 4 << 20;
@@ -50,15 +53,18 @@ const CLIENT_FAULTS: usize = 1024;
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 /// How long it may take to answer.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+/// After so long a connection is to end, and its client to open another: it may find another server,
+/// and what a connection may fail in its life is counted anew. Its calls go on to their end.
+const CONNECTION_AGE: Duration = Duration::from_secs(300);
 /// Largest metadata of a call, in bytes.
 const MAX_HEADER_BYTES: u32 = 16 << 10;
 /// Bytes that a client may send ahead on one call, and on all calls of a connection.
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
 
-/// How long calls may go on after the server was told to stop. The process is gone within 25
-/// seconds, before those who run it (30 seconds in Kubernetes) lose patience.
-const DRAIN_LIMIT: Duration = Duration::from_secs(24);
+/// How long calls may go on after the server was told to stop. With the limits below, the process is
+/// gone within 25 seconds, before those who run it (30 seconds in Kubernetes) lose patience.
+const DRAIN_LIMIT: Duration = Duration::from_secs(23);
 /// How long noting the last uses of keys may take after that.
 const LAST_USES_LIMIT: Duration = Duration::from_millis(400);
 /// How long closing the database may take after that.
@@ -121,6 +127,35 @@ pub struct Bound {
     listener: TcpListener,
     /// Its address, with the port that port 0 turned into.
     pub local_addr: SocketAddr,
+    /// Certificates; without any, what is said can be read on its way.
+    pub tls: Option<Tls>,
+    /// How its connections are treated.
+    pub transport: Transport,
+}
+
+/// How connections are treated. Only tests need others than the default settings.
+#[derive(Debug, Clone)]
+pub struct Transport {
+    /// How they are taken.
+    pub limits: Limits,
+    /// How old they may become.
+    pub connection_age: Duration,
+    /// How often the files of certificates are looked at.
+    pub reload_interval: Duration,
+}
+
+impl Default for Transport {
+    fn default() -> Self {
+        let connection_age = spread(CONNECTION_AGE, getrandom::u32().unwrap_or(u32::MAX / 2));
+        let (limits, reload_interval) = (Limits::default(), tls::RELOAD_INTERVAL);
+        Self { limits, connection_age, reload_interval }
+    }
+}
+
+/// A duration between 90 and 110 per cent of `middle`, as `dice` say: servers that start together
+/// are not to lose their clients together.
+fn spread(middle: Duration, dice: u32) -> Duration {
+    middle.mul_f64(0.9 + 0.2 * f64::from(dice) / f64::from(u32::MAX))
 }
 
 /// Takes the address to listen on.
@@ -131,11 +166,11 @@ pub struct Bound {
 pub async fn bind(listen: SocketAddr) -> io::Result<Bound> {
     let listener = TcpListener::bind(listen).await?;
     let local_addr = listener.local_addr()?;
-    Ok(Bound { listener, local_addr })
+    Ok(Bound { listener, local_addr, tls: None, transport: Transport::default() })
 }
 
 /// Serves until `shutdown` is cancelled. Then health says so, no connection is taken any more,
-/// streams end with UNAVAILABLE, and other calls have 24 seconds to end. Closes `repository`.
+/// streams end with UNAVAILABLE, and other calls have 23 seconds to end. Closes `repository`.
 ///
 /// # Errors
 ///
@@ -145,7 +180,13 @@ pub async fn run(
     repository: Repository,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let Bound { listener, local_addr } = bound;
+    let Bound { listener, local_addr, tls, transport } = bound;
+    let Transport { limits, connection_age, reload_interval } = transport;
+    let tls = tls.map(Arc::new);
+    let _reloading = tls.clone().map(|tls| {
+        let reloading = async move { tls.reload(reload_interval).await };
+        AbortOnDropHandle::new(tokio::spawn(reloading))
+    });
     let (health, health_service) = tonic_health::server::health_reporter();
     set_health(&health, ServingStatus::Serving).await;
     let maintenance = maintenance::run(repository.clone(), shutdown.clone());
@@ -156,6 +197,8 @@ pub async fn run(
     let namespaces = NamespaceServiceImpl::new(repository.clone(), auth.clone());
     let keys = ApiKeyServiceImpl::new(repository.clone(), auth.clone());
     let serving = with_limits(Server::builder())
+        // Never with its "grace", which cuts calls off instead of letting them end (tonic 0.14.9).
+        .max_connection_age(connection_age)
         // Outermost, so that it sees what the others turn away.
         .layer(
             TraceLayer::new_for_grpc()
@@ -190,8 +233,11 @@ pub async fn run(
                 .max_decoding_message_size(MAX_ADMIN_REQUEST_BYTES)
                 .max_encoding_message_size(MAX_ANSWER_BYTES),
         )
-        .serve_with_incoming_shutdown(incoming(listener), stop(health, shutdown.clone()));
-    tracing::info!(address = %local_addr, "serving");
+        .serve_with_incoming_shutdown(
+            accept::connections(listener, limits, tls.clone()),
+            stop(health, shutdown.clone()),
+        );
+    tracing::info!(address = %local_addr, tls = tls.is_some(), "serving");
     let drained = CancellationToken::new();
     let uses = tokio::spawn(key_uses::write_down(auth, repository.clone(), drained.clone()));
     let served = within(DRAIN_LIMIT, serving, shutdown.clone()).await;
@@ -220,11 +266,6 @@ fn with_limits(server: Server) -> Server {
         .http2_max_header_list_size(MAX_HEADER_BYTES)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-}
-
-fn incoming(listener: TcpListener) -> TcpIncoming {
-    // tonic applies its own settings of sockets only to listeners that it makes itself.
-    TcpIncoming::from(listener).with_nodelay(Some(true)).with_keepalive(Some(KEEPALIVE_INTERVAL))
 }
 
 /// Everything that a client needs to know of our messages, the details of errors included.

@@ -32,9 +32,10 @@ impl Demo {
     ///
     /// # Errors
     ///
-    /// When the address is taken, or the database cannot be made.
+    /// When the address is taken or needs TLS, or the database cannot be made.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        let Self { listen: ListenArgs { listen } } = self;
+        let Self { listen } = self;
+        let listen = listen.address(false)?;
         let shutdown = stop_signal()?;
         let bound = server::bind(listen).await;
         let bound = bound.with_context(|| format!("cannot listen on {listen}"))?;

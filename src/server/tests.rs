@@ -154,3 +154,12 @@ async fn a_server_that_cannot_drain_stops_all_the_same() {
     let never = std::future::pending::<Result<(), ()>>();
     assert_eq!(within(Duration::from_millis(10), never, shutdown).await, Ok(()));
 }
+
+#[test]
+fn servers_that_start_together_part_from_their_clients_one_after_the_other() {
+    let middle = Duration::from_secs(300);
+    assert_eq!(spread(middle, 0), Duration::from_secs(270));
+    assert_eq!(spread(middle, u32::MAX).as_secs_f64().round(), 330.0);
+    let age = Transport::default().connection_age.as_secs_f64();
+    assert!((270.0..=330.0).contains(&age), "{age}");
+}
