@@ -9,10 +9,11 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
+use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
 
+use super::client_tls::ClientTls;
 use crate::grpc::proto::interaction_service_client::InteractionServiceClient;
 
 /// Largest answer that is taken, in bytes: a page is at most 1 MiB, some other server's may be more.
@@ -43,18 +44,27 @@ pub(super) struct Connection {
     /// The namespace, by name or id; left out, the key's default
     #[arg(long, env = "INTERACTIONS_NAMESPACE")]
     namespace: Option<String>,
+
+    #[command(flatten)]
+    tls: ClientTls,
 }
 
 impl Connection {
-    /// Connects to the service. HTTPS trusts the certificates that the system trusts.
+    /// Connects to the service.
     ///
     /// # Errors
-    /// When the address, the key or the namespace cannot be one, or nothing answers in 10 seconds.
+    /// When the address, the key, the namespace or a certificate cannot be one, or nothing answers in 10 seconds.
     pub(super) async fn connect(&self) -> anyhow::Result<Client> {
         let credentials = self.credentials()?;
-        let url = url(&self.addr);
-        let connected = endpoint(&url)?.connect().await;
-        let channel = connected.with_context(|| format!("cannot reach the service at {url}"))?;
+        let endpoint = self.tls.endpoint(&self.addr)?;
+        let endpoint = endpoint
+            .connect_timeout(CONNECT_TIMEOUT)
+            .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
+            .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+            .http2_max_header_list_size(MAX_HEADER_BYTES);
+        let channel = endpoint.connect().await;
+        let channel =
+            channel.with_context(|| format!("cannot reach the service at {}", endpoint.uri()))?;
         let client = InteractionServiceClient::with_interceptor(channel, credentials);
         Ok(client.max_decoding_message_size(MAX_ANSWER_BYTES))
     }
@@ -74,27 +84,6 @@ impl Connection {
         let namespace = namespace.context("a namespace's name or id is plain ASCII")?;
         Ok(Credentials { authorization, namespace })
     }
-}
-
-fn url(addr: &str) -> String {
-    if addr.contains("://") { addr.to_owned() } else { format!("http://{addr}") }
-}
-
-fn endpoint(url: &str) -> anyhow::Result<Endpoint> {
-    let accepted = "an address is HOST:PORT, or a URL that starts with http:// or https://";
-    let secure = url.starts_with("https://");
-    anyhow::ensure!(secure || url.starts_with("http://"), "{accepted}, not {url:?}");
-    let endpoint = Endpoint::from_shared(url.to_owned())
-        .with_context(|| format!("{accepted}, not {url:?}"))?
-        .connect_timeout(CONNECT_TIMEOUT)
-        .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
-        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
-        .http2_max_header_list_size(MAX_HEADER_BYTES);
-    if !secure {
-        return Ok(endpoint);
-    }
-    let tls = ClientTlsConfig::new().with_enabled_roots();
-    endpoint.tls_config(tls).context("cannot set up TLS")
 }
 
 fn bearer(key: &str) -> anyhow::Result<MetadataValue<Ascii>> {
@@ -181,16 +170,6 @@ mod tests {
     fn connection(arguments: &[&str]) -> Connection {
         let program = std::iter::once("test");
         Command::parse_from(program.chain(arguments.iter().copied())).connection
-    }
-
-    #[test]
-    fn an_address_is_a_host_and_port_or_a_url() {
-        for addr in ["localhost:1", "[::1]:50051", "http://localhost:1", "https://example.com"] {
-            assert!(endpoint(&url(addr)).is_ok(), "{addr}");
-        }
-        for addr in ["", "ftp://example.com", "a b:1"] {
-            assert!(endpoint(&url(addr)).is_err(), "{addr}");
-        }
     }
 
     #[test]

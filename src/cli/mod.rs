@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 use tracing_subscriber::filter::LevelFilter;
 
 pub mod client;
+mod client_tls;
 pub mod count;
 mod counter;
 mod csv;
