@@ -22,3 +22,4 @@ mod program;
 mod regexes;
 mod sql;
 mod support;
+mod transport;

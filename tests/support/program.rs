@@ -39,17 +39,28 @@ pub struct Server {
 impl Server {
     /// `serve` on a new database at `url`, with a namespace and a key.
     pub fn start(url: &str) -> Self {
+        Self::start_with(url, &[], &[])
+    }
+
+    /// The same with further flags, and those that a client of it needs.
+    pub fn start_with(url: &str, serve_flags: &[&str], client_flags: &[&str]) -> Self {
         let on = |command: &mut Command| succeed(command.env("INTERACTIONS_DATABASE_URL", url));
         on(&mut program(&["migrate"]));
         on(&mut program(&["namespace", "create", "real"]));
-        let key =
-            ["key", "create", "--name", "test", "--scopes", "read,write", "--namespace", "real"];
+        let namespace = ["--namespace", "real", "--default-namespace", "real"];
+        let key = [&["key", "create", "--name", "test", "--scopes", "read,write"][..], &namespace]
+            .concat();
         let key = on(&mut program(&key)).trim().to_owned();
         let address = free_address();
-        let child = serve(url, &address);
+        let child = serve(url, &address, serve_flags);
         let server = Self { child, address, namespace: "real".to_owned(), key };
-        server.wait_until_healthy();
+        server.wait_until_healthy(client_flags);
         server
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Ends the server at once, as a fault of the machine does.
@@ -60,8 +71,8 @@ impl Server {
 
     /// Starts the server again where it was, on the database at `url`.
     pub fn restart(&mut self, url: &str) {
-        self.child = serve(url, &self.address);
-        self.wait_until_healthy();
+        self.child = serve(url, &self.address, &[]);
+        self.wait_until_healthy(&[]);
     }
 
     /// `demo`, with the key and the namespace that it prints.
@@ -78,13 +89,15 @@ impl Server {
         // The rest is read, so that the demo never waits for a reader.
         std::thread::spawn(move || lines.for_each(drop));
         let server = Self { child, address, namespace: "demo".to_owned(), key };
-        server.wait_until_healthy();
+        server.wait_until_healthy(&[]);
         server
     }
 
-    fn wait_until_healthy(&self) {
+    /// Waits until `health`, with these flags, is content.
+    pub fn wait_until_healthy(&self, flags: &[&str]) {
         let started = Instant::now();
-        while !program(&["health", "--addr", &self.address]).output().unwrap().status.success() {
+        let health = [&["health", "--addr", &self.address], flags].concat();
+        while !program(&health).output().unwrap().status.success() {
             assert!(started.elapsed() < PATIENCE, "the server does not start");
             std::thread::sleep(Duration::from_millis(100));
         }
@@ -109,6 +122,11 @@ impl Server {
     /// Asks the server to stop as a supervisor does; returns its exit code.
     pub fn stop(mut self) -> Option<i32> {
         self.terminate();
+        self.wait()
+    }
+
+    /// Waits until the server is gone; returns its exit code.
+    pub fn wait(&mut self) -> Option<i32> {
         let started = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -119,7 +137,8 @@ impl Server {
         }
     }
 
-    fn terminate(&self) {
+    /// Asks the server to stop as a supervisor does.
+    pub fn terminate(&self) {
         let id = self.child.id().to_string();
         Command::new("kill").args(["-TERM", &id]).status().unwrap();
     }
@@ -134,9 +153,9 @@ impl Drop for Server {
     }
 }
 
-fn serve(url: &str, address: &str) -> Child {
+fn serve(url: &str, address: &str, flags: &[&str]) -> Child {
     let mut serve = program(&["serve", "--listen", address]);
-    serve.env("INTERACTIONS_DATABASE_URL", url).spawn().unwrap()
+    serve.args(flags).env("INTERACTIONS_DATABASE_URL", url).spawn().unwrap()
 }
 
 /// An address on which nothing listens. Its port is below those that the system hands out by itself: a

@@ -1,0 +1,60 @@
+//! A server that has run out of descriptors waits until it has some again.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::Command;
+use std::time::Duration;
+
+use tokio::net::{TcpSocket, TcpStream};
+
+use super::sqlite_in;
+use crate::support::program::Server;
+
+/// Descriptors that are left to it.
+const LEFT: usize = 20;
+/// Units of time in `/proc`, a second.
+const TICKS: u64 = 100;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_descriptors_it_neither_spins_nor_ends() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(&sqlite_in(directory.path()));
+    let (id, address) = (server.id(), server.address.parse().unwrap());
+    let limit = descriptors(id) + LEFT;
+    let limits = ["--pid", &id.to_string(), &format!("--nofile={limit}:{limit}")];
+    assert!(Command::new("prlimit").args(limits).status().unwrap().success());
+    let mut connections = Vec::new();
+    // From so many addresses that the limit for each does not matter.
+    for number in 0..LEFT * 3 {
+        connections.push(connect(2 + number as u8 / 16, address).await);
+    }
+    let seconds = 3;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    // One above the limit may have been there before it.
+    assert!(descriptors(id) >= limit, "all are taken");
+    let before = processor_time(id);
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+    let spent = processor_time(id) - before;
+    assert!(spent * 5 < seconds * TICKS, "{spent} ticks in {seconds} s");
+    drop(connections);
+    server.wait_until_healthy(&[]);
+    assert_eq!(server.stop(), Some(0));
+}
+
+/// A connection from 127.0.0.`host`.
+async fn connect(host: u8, address: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::from((Ipv4Addr::new(127, 0, 0, host), 0))).unwrap();
+    socket.connect(address).await.unwrap()
+}
+
+fn descriptors(id: u32) -> usize {
+    std::fs::read_dir(format!("/proc/{id}/fd")).unwrap().count()
+}
+
+/// What a process has spent of all processors, in ticks.
+fn processor_time(id: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
+    // The second field may hold anything, in parentheses; user and system time are the 14th and 15th.
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    fields.split_whitespace().skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum()
+}
