@@ -5,8 +5,10 @@
 
 use sea_orm::{DatabaseBackend, DatabaseConnection};
 
+use callers::Callers;
 use write_queue::WriteQueue;
 
+mod callers;
 mod condition;
 mod connect;
 mod document;
@@ -65,4 +67,5 @@ pub struct Repository {
     /// Connections for writing: in SQLite a single one, because it has one writer at a time.
     writer: DatabaseConnection,
     writes: WriteQueue,
+    callers: Callers,
 }

@@ -31,6 +31,16 @@ impl Repository {
         limit: u64,
         max_bytes: usize,
     ) -> Result<Vec<Bytes>, Error> {
+        self.callers.answer(self.read_page(query, start, limit, max_bytes)).await
+    }
+
+    async fn read_page(
+        &self,
+        query: &Query,
+        start: &Start,
+        limit: u64,
+        max_bytes: usize,
+    ) -> Result<Vec<Bytes>, Error> {
         let mut records = Vec::new();
         let mut weight = 0;
         for statement in self.page_statements(query, start, limit) {
@@ -81,7 +91,7 @@ impl Repository {
         let run = keyset::whole(compiler, &query.sort, start.as_ref());
         let mut select = narrowed(&selected(compiler, &query.selection), run);
         select.limit(1).offset(place.saturating_sub(1));
-        self.reader.query_one(&select).await?.map(|row| record(&row)).transpose()
+        self.read_one(&select).await?.map(|row| record(&row)).transpose()
     }
 
     /// How many interactions are in `selection`.
@@ -90,7 +100,7 @@ impl Repository {
     /// When the database fails.
     pub async fn count(&self, selection: &Selection) -> Result<u64, Error> {
         let select = self.count_statement(selection);
-        let row = self.reader.query_one(&select).await?;
+        let row = self.read_one(&select).await?;
         let count = row.map(|row| row.try_get_by_index::<i64>(0)).transpose()?.unwrap_or_default();
         Ok(u64::try_from(count).unwrap_or_default())
     }
@@ -116,7 +126,11 @@ impl Repository {
         let window = Window { visible_since, recorded_before: None };
         let mut select = in_namespace(self.compiler(namespace), window);
         select.and_where(Expr::col(Column::InteractionId).eq(id));
-        self.reader.query_one(&select).await?.map(|row| record(&row)).transpose()
+        self.read_one(&select).await?.map(|row| record(&row)).transpose()
+    }
+
+    async fn read_one(&self, select: &SelectStatement) -> Result<Option<QueryResult>, Error> {
+        Ok(self.callers.answer(self.reader.query_one(select)).await?)
     }
 
     /// A statement as text, with its values, as this database gets it.

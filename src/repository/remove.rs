@@ -36,12 +36,15 @@ impl Repository {
     /// # Errors
     /// When the database fails.
     pub async fn remove(&self, namespace: NamespaceId, id: &str) -> Result<bool, Error> {
-        let (transaction, _turn) = self.begin_write().await?;
         let mut delete = of_namespace(namespace);
         delete.and_where(Expr::col(Column::InteractionId).eq(id));
-        let count = self.delete(&transaction, delete).await?;
-        transaction.commit().await?;
-        Ok(count > 0)
+        let remove = async {
+            let (transaction, _turn) = self.begin_write().await?;
+            let count = self.delete(&transaction, delete).await?;
+            transaction.commit().await?;
+            Ok(count > 0)
+        };
+        self.callers.answer(remove).await
     }
 
     /// Removes up to [`MAX_REMOVED`] interactions of `selection`, the newest after `start` first.
@@ -60,7 +63,6 @@ impl Repository {
             Position(vec![KeyValue::Integer(last.timestamp), KeyValue::Text(last.id.clone())])
         });
         let newest = doomed.iter().map(|doomed| doomed.created_at).max().unwrap_or_default();
-        let (transaction, _turn) = self.begin_bulk_write().await?;
         let mut delete = of_namespace(selection.namespace);
         // In one order, as whoever writes takes them: nobody waits in a circle.
         let mut ids: Vec<_> = doomed.into_iter().map(|doomed| doomed.id).collect();
@@ -72,9 +74,13 @@ impl Repository {
             )
             // One that was removed and recorded anew in the meantime is another one.
             .and_where(Expr::col(Column::CreatedAtUs).lte(newest));
-        let count = self.delete(&transaction, delete).await?;
-        transaction.commit().await?;
-        Ok(Removed { count, next })
+        let remove = async {
+            let (transaction, _turn) = self.begin_bulk_write().await?;
+            let count = self.delete(&transaction, delete).await?;
+            transaction.commit().await?;
+            Ok(Removed { count, next })
+        };
+        self.callers.answer(remove).await
     }
 
     /// The ids of the newest interactions of `selection`, at most `limit`.
@@ -97,7 +103,7 @@ impl Repository {
         limit: u64,
     ) -> Result<Vec<Doomed>, Error> {
         let statement = self.removal_statement(selection, start, limit);
-        let rows = self.reader.query_all(&statement).await?;
+        let rows = self.callers.answer(self.reader.query_all(&statement)).await?;
         let doomed = rows.iter().map(|row| {
             Ok(Doomed {
                 id: row.try_get_by_index(0)?,

@@ -139,7 +139,7 @@ impl Repository {
     async fn write(&self, batch: &Batch, keep: Keep) -> Result<Vec<Result<Outcome, Taken>>, Error> {
         let mut attempt = 1;
         loop {
-            match self.try_write(batch, keep).await {
+            match self.callers.answer(self.try_write(batch, keep)).await {
                 Err(Error::Contended(cause)) if attempt < ATTEMPTS => {
                     tracing::warn!(attempt, cause = %cause, "transaction given up for another");
                     tokio::time::sleep(back_off()).await;

@@ -9,6 +9,7 @@ use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 
 use super::{ConnectError, connection_error};
+use crate::repository::callers::Callers;
 use crate::repository::write_queue::WriteQueue;
 use crate::repository::{Dialect, Error, Repository};
 
@@ -25,6 +26,10 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 /// A connection unused for this long is tried before it is used. In a busy pool none is; in a quiet
 /// one a restart of the server goes unnoticed by callers.
 const TEST_AFTER_IDLE: Duration = Duration::from_secs(1);
+/// How long a query may go on whose caller has left. Then its connection is closed, and the server
+/// notices within as long again. So queries given up one after the other never make the server run
+/// more than two for each connection of the pool.
+const GRACE: Duration = Duration::from_millis(100);
 /// Prepared statements kept for each connection; a shape of query has one.
 const STATEMENTS: usize = 256;
 /// The oldest major version that the service is tested on.
@@ -36,8 +41,8 @@ const SESSION: [(&str, &str); 9] = [
     ("statement_timeout", "30s"),
     ("lock_timeout", "2s"),
     ("idle_in_transaction_session_timeout", "10s"),
-    // A query whose caller has gone ends within a second.
-    ("client_connection_check_interval", "1s"),
+    // A query whose connection is closed ends this soon: see `GRACE`.
+    ("client_connection_check_interval", "100ms"),
     // Namespaces differ in size by orders of magnitude: no plan fits them all.
     ("plan_cache_mode", "force_custom_plan"),
     // Compiling a query costs more than running one of ours.
@@ -57,13 +62,16 @@ const MIGRATION: [(&str, &str); 2] = [("statement_timeout", "0"), ("lock_timeout
 pub(super) async fn connect(options: &PgConnectOptions) -> Result<Repository, ConnectError> {
     let options = configured(options);
     check_server(&options).await?;
-    let pool = pool(CONNECTIONS).connect_with(options).await.map_err(connection_error)?;
+    let callers = Callers::new();
+    let pool = returning(pool(CONNECTIONS), callers.clone());
+    let pool = pool.connect_with(options).await.map_err(connection_error)?;
     let connection = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
     Ok(Repository {
         dialect: Dialect::Postgres,
         reader: connection.clone(),
         writer: connection,
         writes: WriteQueue::new(Dialect::Postgres),
+        callers,
     })
 }
 
@@ -102,6 +110,27 @@ fn pool(connections: u32) -> PgPoolOptions {
                 Ok(true)
             })
         })
+}
+
+/// Takes connections back only when they are free. sqlx would wait for the query that is running on
+/// one, however long it takes.
+fn returning(pool: PgPoolOptions, callers: Callers) -> PgPoolOptions {
+    pool.after_release(move |connection, _| {
+        // Asking costs a round trip, so it is done only where somebody has left.
+        let doubtful = callers.some_left_lately();
+        Box::pin(async move {
+            if !doubtful {
+                return Ok(true);
+            }
+            match tokio::time::timeout(GRACE, connection.ping()).await {
+                Ok(answer) => answer.map(|()| true),
+                Err(_) => {
+                    tracing::debug!("connection closed: its caller left in the middle of a query");
+                    Ok(false)
+                }
+            }
+        })
+    })
 }
 
 /// Refuses a server on which the service could not keep its promises. It is asked outside the pool,

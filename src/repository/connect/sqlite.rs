@@ -10,6 +10,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::{ConnectError, connection_error};
+use crate::repository::callers::{Caller, Callers};
 use crate::repository::write_queue::WriteQueue;
 use crate::repository::{Dialect, Repository};
 
@@ -29,6 +30,9 @@ const LOG_LIMIT: &str = "67108864";
 /// Rows of an index that `PRAGMA optimize` looks at, as SQLite advises for a bounded run
 /// (<https://www.sqlite.org/lang_analyze.html#approx>).
 const ANALYSIS_LIMIT: u32 = 400;
+/// Instructions of SQLite's virtual machine between two looks at whether the caller still waits: a
+/// fraction of a millisecond.
+const INSTRUCTIONS: i32 = 2_000;
 
 pub(super) async fn connect(options: &SqliteConnectOptions) -> Result<Repository, ConnectError> {
     create_directory(options.get_filename()).await?;
@@ -39,7 +43,7 @@ pub(super) async fn connect(options: &SqliteConnectOptions) -> Result<Repository
         .await
         .map_err(connection_error)?;
     // A file opened read-only could not be read after a crash, when the log must be recovered.
-    let reader = pool(READERS)
+    let reader = watched(pool(READERS))
         .connect_with(options.create_if_missing(false).pragma("query_only", "ON"))
         .await
         .map_err(connection_error)?;
@@ -48,6 +52,7 @@ pub(super) async fn connect(options: &SqliteConnectOptions) -> Result<Repository
         reader: SqlxSqliteConnector::from_sqlx_sqlite_pool(reader),
         writer: SqlxSqliteConnector::from_sqlx_sqlite_pool(writer),
         writes: WriteQueue::new(Dialect::Sqlite),
+        callers: Callers::new(),
     })
 }
 
@@ -86,6 +91,29 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .max_lifetime(None)
         .test_before_acquire(false)
         .after_release(|connection, _| Box::pin(is_settled(connection)))
+}
+
+/// Queries on these connections end when their callers leave. Not on the one that writes: SQLite
+/// rolls a transaction back whose statement is interrupted, unknown to sqlx. What runs there is short.
+fn watched(pool: SqlitePoolOptions) -> SqlitePoolOptions {
+    pool.after_connect(|connection, _| Box::pin(watch(connection))).before_acquire(
+        |connection, _| {
+            Box::pin(async {
+                watch(connection).await?;
+                Ok(true)
+            })
+        },
+    )
+}
+
+/// Has the next query on `connection` stop once the caller leaves who now takes it.
+async fn watch(connection: &mut SqliteConnection) -> sqlx::Result<()> {
+    let mut handle = connection.lock_handle().await?;
+    match Caller::current() {
+        Some(caller) => handle.set_progress_handler(INSTRUCTIONS, move || !caller.is_gone()),
+        None => handle.remove_progress_handler(),
+    }
+    Ok(())
 }
 
 /// Whether a connection that comes back has no transaction, by the count that sqlx keeps. A ROLLBACK

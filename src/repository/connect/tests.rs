@@ -42,3 +42,31 @@ async fn sqlite_is_set_up_to_lose_nothing_and_readers_cannot_write() {
         assert_eq!(row.try_get_by_index::<String>(0).unwrap(), "wal");
     }
 }
+
+#[tokio::test]
+async fn a_query_ends_when_its_caller_leaves_and_leaves_the_next_one_alone() {
+    use std::time::{Duration, Instant};
+
+    use sea_orm::{ConnectionTrait as _, Statement};
+    let (repository, _directory) = empty().await;
+    let statement = |limit: &str| {
+        let sql = format!(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n {limit}) \
+             SELECT COUNT(*) FROM n"
+        );
+        Statement::from_string(sea_orm::DatabaseBackend::Sqlite, sql)
+    };
+    // As many as there are readers, all of which would never end.
+    let endless = (0..4).map(|_| {
+        let query = repository.callers.answer(repository.reader.query_one_raw(statement("")));
+        tokio::time::timeout(Duration::from_millis(100), query)
+    });
+    assert!(futures::future::join_all(endless).await.iter().all(Result::is_err));
+    let left = Instant::now();
+    let short = (0..4).map(|_| async {
+        let row = repository.reader.query_one_raw(statement("LIMIT 100000")).await;
+        row.unwrap().unwrap().try_get_by_index::<i64>(0).unwrap()
+    });
+    assert_eq!(futures::future::join_all(short).await, [100_000; 4]);
+    assert!(left.elapsed() < Duration::from_secs(1), "{:?}", left.elapsed());
+}
