@@ -10,7 +10,7 @@ macro_rules! answer {
         answer!(@ $service, $request, authorize_admin($request.metadata()), $method)
     };
     (@ $service:expr, $request:expr, $authorize:ident($($argument:expr),+), $method:ident) => {{
-        let deadline = $crate::grpc::deadline::of($request.metadata())?;
+        let deadline = $crate::grpc::deadline::of_call($request.metadata())?;
         let work = async {
             let caller = $service.auth.$authorize($($argument),+).await?;
             $service.$method(&caller, $request.into_inner()).await

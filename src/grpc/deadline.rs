@@ -14,18 +14,41 @@ const HEADER: &str = "grpc-timeout";
 /// this much before it.
 const AHEAD: Duration = Duration::from_millis(5);
 
-/// When the time of a call is up; `None` where it has all the time.
+/// Time that a call with one answer has when its caller does not say.
+const USUAL: Duration = Duration::from_secs(10);
+/// Time that it has at most.
+const MOST: Duration = Duration::from_secs(30);
+
+/// When the time of a call with one answer is up.
 ///
 /// # Errors
-/// When `grpc-timeout` is not a number of at most 8 digits and one of the units H, M, S, m, u, n
+/// When `grpc-timeout` is malformed.
+pub(super) fn of_call(metadata: &MetadataMap) -> Result<Option<Instant>, ApiError> {
+    Ok(after(timeout(metadata)?.unwrap_or(USUAL).min(MOST)))
+}
+
+/// When the time of a stream is up; `None` where its caller does not say: what has to end such a
+/// stream is that it stands still, not that it takes long.
+///
+/// # Errors
+/// When `grpc-timeout` is malformed.
+pub(super) fn of_stream(metadata: &MetadataMap) -> Result<Option<Instant>, ApiError> {
+    Ok(timeout(metadata)?.and_then(after))
+}
+
+/// What the caller says, which is a number of at most 8 digits and one of the units H, M, S, m, u, n
 /// (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>).
-pub(super) fn of(metadata: &MetadataMap) -> Result<Option<Instant>, ApiError> {
+fn timeout(metadata: &MetadataMap) -> Result<Option<Duration>, ApiError> {
     let Some(header) = metadata.get(HEADER) else { return Ok(None) };
     let timeout = header.to_str().ok().and_then(parse).ok_or_else(|| {
         let accepted = "takes up to 8 digits and one of the units H, M, S, m, u, n";
         ApiError::invalid(InvalidReason::Request, HEADER, accepted)
     })?;
-    Ok(Instant::now().checked_add(timeout.saturating_sub(AHEAD)))
+    Ok(Some(timeout))
+}
+
+fn after(timeout: Duration) -> Option<Instant> {
+    Instant::now().checked_add(timeout.saturating_sub(AHEAD))
 }
 
 /// Waits until `deadline`; for ever where there is none.
@@ -73,6 +96,24 @@ fn parse(text: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn calls_have_a_limit_of_their_own_and_streams_have_not() {
+        let given = |timeout: &'static str| {
+            let mut metadata = MetadataMap::new();
+            metadata.insert(HEADER, timeout.parse().unwrap());
+            metadata
+        };
+        let seconds = |deadline: Result<Option<Instant>, ApiError>| {
+            deadline.unwrap().map(|deadline| (deadline - Instant::now()).as_secs_f64().ceil())
+        };
+        assert_eq!(seconds(of_call(&MetadataMap::new())), Some(10.0));
+        assert_eq!(seconds(of_call(&given("20S"))), Some(20.0));
+        assert_eq!(seconds(of_call(&given("1H"))), Some(30.0));
+        assert_eq!(seconds(of_stream(&MetadataMap::new())), None);
+        assert_eq!(seconds(of_stream(&given("1H"))), Some(3_600.0));
+        assert!(of_call(&given("soon")).is_err() && of_stream(&given("soon")).is_err());
+    }
 
     #[test]
     fn reads_every_unit_and_nothing_else() {

@@ -46,6 +46,8 @@ pub enum ApiError {
     Overloaded,
     /// The server is about to stop.
     Stopping,
+    /// The caller takes nothing of what is sent to him.
+    ReaderStalled,
     /// The caller's time is up.
     DeadlineExceeded,
     /// The database failed.

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use futures::Stream;
 use prost::Message as _;
 use tokio_util::sync::CancellationToken;
+use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::answer::answer;
 use super::auth::{Auth, Caller};
 use super::decode::{batch, interaction, list, selection};
 use super::error::{ApiError, InvalidReason};
+use super::pace::{Pace, PaceLimits};
 use super::page::Page;
 use super::pages::{self, Pages};
 use super::proto;
@@ -30,13 +32,25 @@ pub struct InteractionServiceImpl {
     repository: Repository,
     auth: Arc<Auth>,
     shutdown: CancellationToken,
+    pace_limits: PaceLimits,
 }
 
 impl InteractionServiceImpl {
     /// A service over `repository` whose streams end when `shutdown` is cancelled.
     #[must_use]
     pub fn new(repository: Repository, auth: Arc<Auth>, shutdown: CancellationToken) -> Self {
-        Self { repository, auth, shutdown }
+        Self { repository, auth, shutdown, pace_limits: PaceLimits::default() }
+    }
+
+    /// The same with other limits on streams that stand still.
+    #[must_use]
+    pub fn with_pace_limits(self, pace_limits: PaceLimits) -> Self {
+        Self { pace_limits, ..self }
+    }
+
+    fn pace(&self, metadata: &MetadataMap) -> Result<Pace, ApiError> {
+        let (limits, shutdown) = (self.pace_limits, self.shutdown.clone());
+        Ok(Pace { deadline: deadline::of_stream(metadata)?, limits, shutdown })
     }
 
     async fn create(
@@ -149,14 +163,14 @@ impl InteractionService for InteractionServiceImpl {
         &self,
         request: Request<proto::ListInteractionsRequest>,
     ) -> Result<Response<Self::ListInteractionsStream>, Status> {
-        let deadline = deadline::of(request.metadata())?;
+        let pace = self.pace(request.metadata())?;
         let work = async {
             let caller = self.auth.authorize(request.metadata(), Scope::Read).await?;
             let list = list::list(request.into_inner(), &caller)?;
             Pages::open(self.repository.clone(), list).await
         };
-        let pages = deadline::within(deadline, work).await?;
-        Ok(Response::new(Box::pin(pages::stream(pages, deadline, self.shutdown.clone()))))
+        let pages = pace.step(work).await?;
+        Ok(Response::new(Box::pin(pages::stream(pages, pace))))
     }
 
     async fn count_interactions(
@@ -174,7 +188,7 @@ impl InteractionService for InteractionServiceImpl {
         request: Request<Streaming<proto::WriteInteractionsRequest>>,
     ) -> Result<Response<Self::WriteInteractionsStream>, Status> {
         let (metadata, _, requests) = request.into_parts();
-        let deadline = deadline::of(&metadata)?;
+        let deadline = deadline::of_stream(&metadata)?;
         deadline::within(deadline, async {
             self.auth.authorize(&metadata, Scope::Write).await.map(drop)
         })
@@ -204,19 +218,14 @@ impl InteractionService for InteractionServiceImpl {
         request: Request<proto::PurgeInteractionsRequest>,
     ) -> Result<Response<Self::PurgeInteractionsStream>, Status> {
         let (metadata, _, request) = request.into_parts();
-        let deadline = deadline::of(&metadata)?;
+        let pace = self.pace(&metadata)?;
         let work = async {
             let caller = self.auth.authorize(&metadata, Scope::Write).await?;
             selection::purge(request, &caller, time::now())
         };
-        let purge = deadline::within(deadline, work).await?;
-        let work = purge::Work {
-            repository: self.repository.clone(),
-            auth: Arc::clone(&self.auth),
-            metadata,
-            deadline,
-            shutdown: self.shutdown.clone(),
-        };
+        let purge = pace.step(work).await?;
+        let (repository, auth) = (self.repository.clone(), Arc::clone(&self.auth));
+        let work = purge::Work { repository, auth, metadata, pace };
         Ok(Response::new(Box::pin(purge::stream(work, purge))))
     }
 }

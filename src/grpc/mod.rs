@@ -11,6 +11,7 @@ pub mod error;
 pub mod interaction_service;
 pub mod layers;
 pub mod namespace_service;
+pub mod pace;
 pub mod page;
 mod page_token;
 mod pages;

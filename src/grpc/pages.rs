@@ -3,21 +3,18 @@
 //! Between queries nothing is held: no connection, no transaction, no cursor. The next page is read
 //! while the client takes the present one, and no further ahead.
 
-use std::panic::AssertUnwindSafe;
-
 use bytes::Bytes;
-use futures::{FutureExt as _, Stream};
+use futures::Stream;
 use prost::Message as _;
 use prost::encoding::encoded_len_varint;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use super::attached::attached;
 use super::decode::interaction::stored;
 use super::decode::list::List;
 use super::error::ApiError;
+use super::pace::Pace;
 use super::page::Page;
 use super::page_token;
 use crate::domain::query::MAX_PAGE_BYTES;
@@ -169,40 +166,27 @@ fn position(list: &List, record: &[u8]) -> Result<Position, ApiError> {
     Ok(list.query.sort.position_of(&interaction))
 }
 
-fn panicked() -> ApiError {
-    ApiError::Internal { cause: "a list panicked".to_owned() }
-}
-
 fn not_stored() -> ApiError {
     ApiError::Internal { cause: "a stored record is no interaction".to_owned() }
 }
 
-/// Sends `pages` as the client takes them, until the end, the first error, `deadline`, or
-/// `shutdown`.
+/// Sends `pages` as the client takes them, until the end, the first error, or `pace` says so.
 pub(super) fn stream(
     mut pages: Pages,
-    deadline: Option<Instant>,
-    shutdown: CancellationToken,
+    pace: Pace,
 ) -> impl Stream<Item = Result<Page, Status>> + Send {
     let (sender, receiver) = mpsc::channel(1);
     let pump = async move {
         // Room first, then the page: otherwise a second one would wait outside of the channel.
-        while let Ok(room) = sender.reserve().await {
-            let page = tokio::select! {
-                biased;
-                () = shutdown.cancelled() => Err(ApiError::Stopping),
-                () = super::deadline::passed(deadline) => Err(ApiError::DeadlineExceeded),
-                page = AssertUnwindSafe(pages.next()).catch_unwind() => {
-                    // A stream that just ended would look like the end of the list.
-                    page.unwrap_or_else(|_| Err(panicked()))
-                }
-            };
-            let goes_on = page.as_ref().is_ok_and(|page| pages.goes_on(page));
-            room.send(page.map_err(Status::from));
+        while let Some(room) = pace.room(&sender).await? {
+            let page = pace.step(pages.next()).await?;
+            let goes_on = pages.goes_on(&page);
+            room.send(page);
             if !goes_on {
                 break;
             }
         }
+        Ok(())
     };
     attached(receiver, pump)
 }

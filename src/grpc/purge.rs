@@ -1,20 +1,17 @@
 //! PurgeInteractions: small batches, and a message after each.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use futures::{FutureExt as _, Stream};
+use futures::Stream;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tonic::metadata::MetadataMap;
 
 use super::attached::attached;
 use super::auth::Auth;
-use super::deadline;
 use super::decode::selection::Purge;
 use super::error::ApiError;
+use super::pace::Pace;
 use super::proto::PurgeInteractionsResponse;
 use crate::domain::access::Scope;
 use crate::domain::query::Selection;
@@ -30,8 +27,7 @@ pub(super) struct Work {
     pub(super) auth: Arc<Auth>,
     /// Of the call: key and namespace are checked anew with every batch.
     pub(super) metadata: MetadataMap,
-    pub(super) deadline: Option<Instant>,
-    pub(super) shutdown: CancellationToken,
+    pub(super) pace: Pace,
 }
 
 /// How far a purge is.
@@ -58,23 +54,11 @@ pub(super) fn stream(
         let mut purging = Purging::new(purge);
         // Room first: a purge runs no further ahead than one batch of what its caller has seen.
         while !purging.finished
-            && let Ok(room) = sender.reserve().await
+            && let Some(room) = work.pace.room(&sender).await?
         {
-            let answer = tokio::select! {
-                biased;
-                () = work.shutdown.cancelled() => Err(ApiError::Stopping),
-                () = deadline::passed(work.deadline) => Err(ApiError::DeadlineExceeded),
-                answer = AssertUnwindSafe(purging.go_on(&work)).catch_unwind() => {
-                    // A stream that just ended would look complete.
-                    answer.unwrap_or_else(|_| Err(panicked()))
-                }
-            };
-            let failed = answer.is_err();
-            room.send(answer.map_err(Status::from));
-            if failed {
-                break;
-            }
+            room.send(work.pace.step(purging.go_on(&work)).await?);
         }
+        Ok(())
     };
     attached(receiver, task)
 }
@@ -125,8 +109,4 @@ impl Purging {
 
 fn signed(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
-}
-
-fn panicked() -> ApiError {
-    ApiError::Internal { cause: "a purge panicked".to_owned() }
 }

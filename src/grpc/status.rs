@@ -120,6 +120,10 @@ fn answer(error: ApiError) -> Answer {
             Answer::new(Code::Unavailable, "STOPPING", "the server is about to stop")
                 .retry_after(RETRY_SOON)
         }
+        ApiError::ReaderStalled => {
+            let message = "the stream was not read for too long; go on where it ended";
+            Answer::new(Code::ResourceExhausted, "READER_STALLED", message).retry_after(RETRY_SOON)
+        }
         ApiError::DeadlineExceeded => {
             Answer::new(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", "the time is up")
         }
@@ -219,6 +223,7 @@ fn log_cause(error: &ApiError) {
         | ApiError::CompressionUnknown
         | ApiError::Overloaded
         | ApiError::Stopping
+        | ApiError::ReaderStalled
         | ApiError::DeadlineExceeded => {}
     }
 }
@@ -379,7 +384,12 @@ mod tests {
     #[test]
     fn busy_and_away_say_when_to_come_back() {
         let away = repository::Error::away("secret");
-        for error in [ApiError::Overloaded, ApiError::Stopping, ApiError::from(away)] {
+        for error in [
+            ApiError::Overloaded,
+            ApiError::Stopping,
+            ApiError::ReaderStalled,
+            ApiError::from(away),
+        ] {
             let status = Status::from(error);
             let retry = status.get_error_details().retry_info().unwrap().retry_delay;
             assert_eq!(retry, Some(RETRY_SOON));

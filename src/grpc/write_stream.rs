@@ -4,7 +4,6 @@
 //! checked and prepared. No more is taken from the client meanwhile, so flow control slows it down.
 //! One after the other they are written, so that of two batches the earlier one comes first.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures::{FutureExt as _, Stream};
@@ -52,7 +51,7 @@ pub(super) fn stream(
         // Whoever of the two ends on its own closes the channel between them.
         tokio::pin!(preparing, writing);
         tokio::select! {
-            () = &mut writing => {}
+            written = &mut writing => written,
             () = &mut preparing => writing.await,
         }
     };
@@ -105,35 +104,24 @@ async fn prepare(work: &Work, request: WriteInteractionsRequest) -> Result<Recei
 async fn write_all(
     work: &Work,
     mut batches: mpsc::Receiver<Result<Received, ApiError>>,
-    answers: mpsc::Sender<Result<WriteInteractionsResponse, Status>>,
-) {
+    answers: mpsc::Sender<WriteInteractionsResponse>,
+) -> Result<(), ApiError> {
     // Room first, then the write: what is not answered is not to be far ahead of what is.
-    while let Ok(room) = answers.reserve().await {
-        let answer = tokio::select! {
-            biased;
-            () = deadline::passed(work.deadline) => Err(ApiError::DeadlineExceeded),
-            batch = batches.recv() => match batch {
-                None => break,
-                Some(Err(error)) => Err(error),
-                Some(Ok(batch)) => write_in_time(work, batch).await,
-            },
-        };
-        let goes_on = answer.is_ok();
+    while let Some(room) = in_time(work, async { Ok(answers.reserve().await.ok()) }).await?
+        && let Some(batch) = in_time(work, batches.recv().map(Option::transpose)).await?
+    {
+        let answer = in_time(work, write(&work.repository, batch)).await?;
         failpoint("before-answer").await;
-        room.send(answer.map_err(Status::from));
-        if !goes_on {
-            break;
-        }
+        room.send(answer);
     }
+    Ok(())
 }
 
-async fn write_in_time(
+async fn in_time<T>(
     work: &Work,
-    batch: Received,
-) -> Result<WriteInteractionsResponse, ApiError> {
-    let write = deadline::within(work.deadline, write(&work.repository, batch));
-    // A stream that just ended would look complete.
-    AssertUnwindSafe(write).catch_unwind().await.unwrap_or_else(|_| Err(panicked()))
+    step: impl Future<Output = Result<T, ApiError>>,
+) -> Result<T, ApiError> {
+    deadline::within(work.deadline, step).await
 }
 
 async fn write(
