@@ -6,6 +6,7 @@ use sea_orm::{
     DatabaseTransaction, DbErr, RuntimeErr, SqliteTransactionMode, TransactionOptions,
     TransactionTrait,
 };
+use tokio::task::JoinError;
 
 use super::write_queue::Turn;
 use super::{Dialect, Error, Repository};
@@ -102,7 +103,12 @@ impl Repository {
             access_mode: None,
             sqlite_transaction_mode: sqlite.then_some(SqliteTransactionMode::Immediate),
         };
-        Ok(self.writer.begin_with_options(options).await?)
+        // To its end, whoever leaves meanwhile: sqlx does not roll back a transaction whose BEGIN was
+        // sent to PostgreSQL and not waited for, and the next caller would find himself in it.
+        let writer = self.writer.clone();
+        let begun = tokio::spawn(async move { writer.begin_with_options(options).await });
+        let unfinished = |error: JoinError| Error::Unavailable(DbErr::Custom(error.to_string()));
+        Ok(begun.await.map_err(unfinished)??)
     }
 }
 
