@@ -11,6 +11,7 @@ mod admin;
 mod api;
 mod architecture;
 mod conformance;
+mod deadlines;
 mod domain;
 mod equivalence;
 mod export;
