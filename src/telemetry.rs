@@ -11,8 +11,9 @@ use tracing_subscriber::filter::LevelFilter;
 /// programs share.
 const FILTER_VARIABLES: [&str; 2] = ["INTERACTIONS_LOG", "RUST_LOG"];
 
-/// What libraries tell below a warning speaks of their own inside.
-const QUIET: &str = "sqlx=warn,sea_orm_migration=warn";
+/// What libraries tell below a warning speaks of their own inside. So do notices of PostgreSQL: sqlx
+/// rolls back what was committed already when a caller leaves in the middle of a COMMIT.
+const QUIET: &str = "sqlx=warn,sqlx::postgres::notice=error,sea_orm_migration=warn";
 
 /// Starts the log: `level` and above, unless `INTERACTIONS_LOG` or `RUST_LOG` say otherwise in the
 /// syntax of `tracing_subscriber::EnvFilter`. To be called once in a process.
