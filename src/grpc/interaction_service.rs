@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::access::Access;
 use super::answer::answer;
 use super::auth::{Auth, Caller};
 use super::decode::{batch, interaction, list, selection};
@@ -46,6 +47,10 @@ impl InteractionServiceImpl {
     #[must_use]
     pub fn with_pace_limits(self, pace_limits: PaceLimits) -> Self {
         Self { pace_limits, ..self }
+    }
+
+    fn access(&self, metadata: MetadataMap, scope: Scope) -> Access {
+        Access { auth: Arc::clone(&self.auth), metadata, scope }
     }
 
     fn pace(&self, metadata: &MetadataMap) -> Result<Pace, ApiError> {
@@ -163,14 +168,15 @@ impl InteractionService for InteractionServiceImpl {
         &self,
         request: Request<proto::ListInteractionsRequest>,
     ) -> Result<Response<Self::ListInteractionsStream>, Status> {
-        let pace = self.pace(request.metadata())?;
+        let (metadata, _, request) = request.into_parts();
+        let pace = self.pace(&metadata)?;
+        let access = self.access(metadata, Scope::Read);
         let work = async {
-            let caller = self.auth.authorize(request.metadata(), Scope::Read).await?;
-            let list = list::list(request.into_inner(), &caller)?;
+            let list = list::list(request, &access.caller().await?)?;
             Pages::open(self.repository.clone(), list).await
         };
         let pages = pace.step(work).await?;
-        Ok(Response::new(Box::pin(pages::stream(pages, pace))))
+        Ok(Response::new(Box::pin(pages::stream(pages, access, pace))))
     }
 
     async fn count_interactions(
@@ -189,14 +195,11 @@ impl InteractionService for InteractionServiceImpl {
     ) -> Result<Response<Self::WriteInteractionsStream>, Status> {
         let (metadata, _, requests) = request.into_parts();
         let deadline = deadline::of_stream(&metadata)?;
-        deadline::within(deadline, async {
-            self.auth.authorize(&metadata, Scope::Write).await.map(drop)
-        })
-        .await?;
+        let access = self.access(metadata, Scope::Write);
+        deadline::within(deadline, access.caller()).await?;
         let work = write_stream::Work {
             repository: self.repository.clone(),
-            auth: Arc::clone(&self.auth),
-            metadata,
+            access,
             deadline,
             shutdown: self.shutdown.clone(),
         };
@@ -219,13 +222,10 @@ impl InteractionService for InteractionServiceImpl {
     ) -> Result<Response<Self::PurgeInteractionsStream>, Status> {
         let (metadata, _, request) = request.into_parts();
         let pace = self.pace(&metadata)?;
-        let work = async {
-            let caller = self.auth.authorize(&metadata, Scope::Write).await?;
-            selection::purge(request, &caller, time::now())
-        };
+        let access = self.access(metadata, Scope::Write);
+        let work = async { selection::purge(request, &access.caller().await?, time::now()) };
         let purge = pace.step(work).await?;
-        let (repository, auth) = (self.repository.clone(), Arc::clone(&self.auth));
-        let work = purge::Work { repository, auth, metadata, pace };
+        let work = purge::Work { repository: self.repository.clone(), access, pace };
         Ok(Response::new(Box::pin(purge::stream(work, purge))))
     }
 }

@@ -1,6 +1,7 @@
 //! The gRPC surface: decodes requests into the domain, asks the repository, encodes answers.
 //! Generated types stop here.
 
+mod access;
 mod answer;
 pub mod api_key_service;
 mod attached;

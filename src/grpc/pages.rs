@@ -10,6 +10,7 @@ use prost::encoding::encoded_len_varint;
 use tokio::sync::mpsc;
 use tonic::Status;
 
+use super::access::Access;
 use super::attached::attached;
 use super::decode::interaction::stored;
 use super::decode::list::List;
@@ -17,6 +18,7 @@ use super::error::ApiError;
 use super::pace::Pace;
 use super::page::Page;
 use super::page_token;
+use crate::domain::access::NamespaceId;
 use crate::domain::query::MAX_PAGE_BYTES;
 use crate::domain::sort::Position;
 use crate::repository::{Repository, Start};
@@ -60,6 +62,10 @@ impl Pages {
             }
         }
         Ok(Self { repository, list, start, remaining, rows_at_once: FIRST_ROWS, total_size })
+    }
+
+    fn namespace(&self) -> NamespaceId {
+        self.list.query.selection.namespace
     }
 
     /// The next page; the one whose token is empty is the last.
@@ -173,13 +179,18 @@ fn not_stored() -> ApiError {
 /// Sends `pages` as the client takes them, until the end, the first error, or `pace` says so.
 pub(super) fn stream(
     mut pages: Pages,
+    access: Access,
     pace: Pace,
 ) -> impl Stream<Item = Result<Page, Status>> + Send {
     let (sender, receiver) = mpsc::channel(1);
     let pump = async move {
         // Room first, then the page: otherwise a second one would wait outside of the channel.
         while let Some(room) = pace.room(&sender).await? {
-            let page = pace.step(pages.next()).await?;
+            let page = pace.step(async {
+                access.still_in(pages.namespace()).await?;
+                pages.next().await
+            });
+            let page = page.await?;
             let goes_on = pages.goes_on(&page);
             room.send(page);
             if !goes_on {

@@ -1,19 +1,15 @@
 //! PurgeInteractions: small batches, and a message after each.
 
-use std::sync::Arc;
-
 use futures::Stream;
 use tokio::sync::mpsc;
 use tonic::Status;
-use tonic::metadata::MetadataMap;
 
+use super::access::Access;
 use super::attached::attached;
-use super::auth::Auth;
 use super::decode::selection::Purge;
 use super::error::ApiError;
 use super::pace::Pace;
 use super::proto::PurgeInteractionsResponse;
-use crate::domain::access::Scope;
 use crate::domain::query::Selection;
 use crate::domain::sort::Position;
 use crate::repository::{Removed, Repository};
@@ -24,9 +20,7 @@ const MAX_SAMPLE: u64 = 100;
 /// What a purge works with.
 pub(super) struct Work {
     pub(super) repository: Repository,
-    pub(super) auth: Arc<Auth>,
-    /// Of the call: key and namespace are checked anew with every batch.
-    pub(super) metadata: MetadataMap,
+    pub(super) access: Access,
     pub(super) pace: Pace,
 }
 
@@ -81,7 +75,7 @@ impl Purging {
 
     /// Does the next step and tells of it.
     async fn go_on(&mut self, work: &Work) -> Result<PurgeInteractionsResponse, ApiError> {
-        work.auth.authorize(&work.metadata, Scope::Write).await?;
+        work.access.still_in(self.selection.namespace).await?;
         let Some(total_count) = self.total else { return self.begin(&work.repository).await };
         let removed = work.repository.remove_some(&self.selection, self.start.as_ref()).await?;
         let Removed { count, next } = removed;

@@ -10,17 +10,15 @@ use futures::{FutureExt as _, Stream};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tonic::metadata::MetadataMap;
 use tonic::{Status, Streaming};
 
+use super::access::Access;
 use super::attached::attached;
-use super::auth::Auth;
 use super::decode::batch::{self, Received};
 use super::error::ApiError;
 use super::proto::write_interactions_response::ItemResult;
 use super::proto::{WriteInteractionsRequest, WriteInteractionsResponse};
 use super::{deadline, status, transport_status};
-use crate::domain::access::Scope;
 use crate::domain::time;
 use crate::domain::violation::Violations;
 use crate::failpoint::failpoint;
@@ -29,9 +27,7 @@ use crate::repository::{Outcome, Repository, Taken};
 /// What a stream works with.
 pub(super) struct Work {
     pub(super) repository: Repository,
-    pub(super) auth: Arc<Auth>,
-    /// Of the call: key and namespace are checked anew with every batch.
-    pub(super) metadata: MetadataMap,
+    pub(super) access: Access,
     pub(super) deadline: Option<Instant>,
     pub(super) shutdown: CancellationToken,
 }
@@ -92,7 +88,7 @@ async fn prepare_all(
 }
 
 async fn prepare(work: &Work, request: WriteInteractionsRequest) -> Result<Received, ApiError> {
-    let caller = work.auth.authorize(&work.metadata, Scope::Write).await?;
+    let caller = work.access.caller().await?;
     // Folding documents and splitting words takes a while: not on a thread that others wait for.
     let checked = tokio::task::spawn_blocking(move || {
         batch::received(request, caller.namespace, time::now())

@@ -169,6 +169,30 @@ async fn a_deleted_namespace_is_emptied_and_watched_and_then_forgotten() {
     }
 }
 
+/// A list that is under way ends, also where another namespace has the name by then.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_a_deleted_namespace_ends() {
+    for (database, service) in services().await {
+        let repository = &database.repository;
+        service.record((0..10).map(|n| aged(n, 1)).collect()).await;
+        let list = proto::ListInteractionsRequest { page_size: 1, ..Default::default() };
+        let mut request = service.request(list);
+        request.metadata_mut().insert("x-namespace", "api".parse().unwrap());
+        let stream = service.service.list_interactions(request).await.unwrap();
+        let mut stream = stream.into_inner();
+        assert!(futures::StreamExt::next(&mut stream).await.unwrap().is_ok());
+        repository.remove_namespace(DEFAULT_ORGANISATION, service.namespace, true).await.unwrap();
+        repository.create_namespace("api").await.unwrap();
+        tokio::time::sleep(REMEMBERED).await;
+        let rest: Vec<_> = futures::StreamExt::collect(stream).await;
+        let (last, pages) = rest.split_last().unwrap();
+        assert_eq!(last.as_ref().unwrap_err().code(), Code::PermissionDenied, "{}", database.name);
+        // Those that were read ahead.
+        assert!(pages.len() <= 2 && pages.iter().all(Result::is_ok), "{}", pages.len());
+        database.remove().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_server_at_a_time_does_the_work() {
     for (database, service) in services().await {
