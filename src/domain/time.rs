@@ -10,7 +10,18 @@ pub const ACCEPTED: &str =
     "an RFC 3339 time such as 2025-01-31T12:00:00Z, or a date such as 2025-01-31";
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
+const NANOS_PER_MICRO: i64 = 1_000;
 const SECONDS_PER_DAY: i64 = 86_400;
+
+/// Whole seconds, and the nanoseconds (0 to 999,999,999) after them, as protobuf splits times and
+/// durations.
+#[must_use]
+pub fn seconds_and_nanos(micros: Micros) -> (i64, i32) {
+    let fraction = micros.rem_euclid(MICROS_PER_SECOND);
+    // A fraction of a second is less than a million microseconds, a billion nanoseconds.
+    let nanos = i32::try_from(fraction * NANOS_PER_MICRO).unwrap_or_default();
+    (micros.div_euclid(MICROS_PER_SECOND), nanos)
+}
 
 /// The time by the clock of this machine.
 #[must_use]

@@ -75,17 +75,27 @@ pub(super) fn encode(query: &Query, position: &Position) -> String {
     let values = values.iter().map(|value| TokenValue { kind: kind(value) });
     let Fingerprint(fingerprint) = query.fingerprint();
     let token = Token { fingerprint: fingerprint.to_vec(), values: values.collect() };
-    let mut bytes = vec![VERSION];
+    seal(VERSION, &token)
+}
+
+/// A version and a message as text.
+fn seal(version: u8, token: &impl prost::Message) -> String {
+    let mut bytes = vec![version];
     bytes.extend(token.encode_to_vec());
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Where `text` continues `query`.
-pub(super) fn decode(text: &str, query: &Query) -> Result<Position, TokenError> {
-    if text.len() > MAX_TOKEN_BYTES {
+/// The bytes of a token, of which the first is its version.
+fn unseal(text: &str, most: usize) -> Result<Vec<u8>, TokenError> {
+    if text.len() > most {
         return Err(TokenError::Malformed);
     }
-    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| TokenError::Malformed)?;
+    URL_SAFE_NO_PAD.decode(text).map_err(|_| TokenError::Malformed)
+}
+
+/// Where `text` continues `query`.
+pub(super) fn decode(text: &str, query: &Query) -> Result<Position, TokenError> {
+    let bytes = unseal(text, MAX_TOKEN_BYTES)?;
     let Some((&VERSION, message)) = bytes.split_first() else { return Err(TokenError::Malformed) };
     let Token { fingerprint, values } =
         Token::decode(message).map_err(|_| TokenError::Malformed)?;

@@ -46,7 +46,7 @@ pub(super) fn stream(
     let (sender, receiver) = mpsc::channel(1);
     let task = async move {
         let mut purging = Purging::new(purge);
-        // Room first: a purge runs no further ahead than one batch of what its caller has seen.
+        // Room first: a purge runs ahead of its caller only by what the transport holds for him.
         while !purging.finished
             && let Some(room) = work.pace.room(&sender).await?
         {

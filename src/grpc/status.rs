@@ -1,6 +1,5 @@
 //! Errors as they go out: the only place where one becomes a gRPC status.
 
-use std::error::Error as _;
 use std::time::Duration;
 
 use prost::Message as _;
@@ -206,7 +205,7 @@ fn log_cause(error: &ApiError) {
                 tracing::error!(error = %error, cause = %what, "stored data is damaged");
             }
             repository::Error::Failed(_) => {
-                let cause = error.source().map(ToString::to_string);
+                let cause = error.cause();
                 tracing::error!(error = %error, cause, "database call failed");
             }
         },

@@ -4,8 +4,6 @@
 //! checked and prepared. No more is taken from the client meanwhile, so flow control slows it down.
 //! One after the other they are written, so that of two batches the earlier one comes first.
 
-use std::sync::Arc;
-
 use futures::{FutureExt as _, Stream};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -38,11 +36,10 @@ pub(super) fn stream(
     requests: Streaming<WriteInteractionsRequest>,
 ) -> impl Stream<Item = Result<WriteInteractionsResponse, Status>> + Send {
     let (answers, receiver) = mpsc::channel(1);
-    let work = Arc::new(work);
     let task = async move {
         // At most one waits here while another is being written.
         let (ready, batches) = mpsc::channel(1);
-        let preparing = prepare_all(Arc::clone(&work), requests, ready);
+        let preparing = prepare_all(&work, requests, ready);
         let writing = write_all(&work, batches, answers);
         // Whoever of the two ends on its own closes the channel between them.
         tokio::pin!(preparing, writing);
@@ -56,7 +53,7 @@ pub(super) fn stream(
 
 /// Checks and prepares batches as they come, one ahead.
 async fn prepare_all(
-    work: Arc<Work>,
+    work: &Work,
     mut requests: Streaming<WriteInteractionsRequest>,
     ready: mpsc::Sender<Result<Received, ApiError>>,
 ) {
@@ -76,7 +73,7 @@ async fn prepare_all(
             },
         };
         let prepared = match request {
-            Ok(request) => prepare(&work, request).await,
+            Ok(request) => prepare(work, request).await,
             Err(error) => Err(error),
         };
         let goes_on = prepared.is_ok();

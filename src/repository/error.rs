@@ -25,6 +25,14 @@ pub enum Error {
     Failed(#[source] DbErr),
 }
 
+impl Error {
+    /// What the database said, for the log.
+    #[must_use]
+    pub fn cause(&self) -> Option<String> {
+        std::error::Error::source(self).map(ToString::to_string)
+    }
+}
+
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
         match kind(&error) {

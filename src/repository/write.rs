@@ -187,7 +187,11 @@ impl Repository {
         // Once, unless somebody deletes a row between the two statements: its id is free then, and
         // taking it for present would lose the interaction.
         while !pending.is_empty() {
-            inserted.extend(self.insert(transaction, batch, &pending).await?);
+            let rows: Vec<_> = pending
+                .iter()
+                .map(|prepared| (batch.interaction_of(prepared), *prepared))
+                .collect();
+            inserted.extend(self.insert_rows(transaction, batch.namespace, &rows).await?);
             failpoint("after-insert").await;
             pending.retain(|prepared| !inserted.contains(batch.id(prepared)));
             let taken = pending.iter().map(|prepared| batch.id(prepared).to_owned()).collect();
@@ -196,24 +200,21 @@ impl Repository {
         }
         Ok((inserted, present))
     }
-
-    async fn insert(
-        &self,
-        transaction: &DatabaseTransaction,
-        batch: &Batch,
-        pending: &[&Prepared],
-    ) -> Result<BTreeSet<String>, Error> {
-        let rows: Vec<_> = pending
-            .iter()
-            .map(|prepared| (&batch.interactions[prepared.place], *prepared))
-            .collect();
-        self.insert_rows(transaction, batch.namespace, &rows).await
-    }
 }
 
 impl Batch {
+    fn interaction_of(&self, prepared: &Prepared) -> &NewInteraction {
+        &self.interactions[prepared.place]
+    }
+
     fn id(&self, prepared: &Prepared) -> &str {
-        &self.interactions[prepared.place].interaction.interaction_id
+        &self.interaction_of(prepared).interaction.interaction_id
+    }
+
+    /// The place of the first interaction with this id.
+    fn first(&self, id: &str) -> Option<usize> {
+        let found = self.firsts.binary_search_by(|prepared| self.id(prepared).cmp(id));
+        found.ok().map(|found| self.firsts[found].place)
     }
 }
 
@@ -223,11 +224,9 @@ fn judge(
     inserted: &BTreeSet<String>,
     present: &BTreeMap<String, Content>,
 ) -> Vec<Result<Outcome, Taken>> {
-    let firsts: BTreeMap<_, _> =
-        batch.firsts.iter().map(|prepared| (batch.id(prepared), prepared.place)).collect();
     let fate = |(place, new): (usize, &NewInteraction)| {
         let id = new.interaction.interaction_id.as_str();
-        let first = firsts.get(id).copied().unwrap_or(place);
+        let first = batch.first(id).unwrap_or(place);
         if inserted.contains(id) && first == place {
             return Ok(Outcome::Recorded);
         }

@@ -32,8 +32,7 @@ async fn write(auth: &Auth, repository: &Repository) {
         return;
     }
     if let Err(error) = repository.touch_keys(&uses).await {
-        let (keys, cause) = (uses.len(), std::error::Error::source(&error));
-        let cause = cause.map(ToString::to_string);
+        let (keys, cause) = (uses.len(), error.cause());
         tracing::warn!(error = %error, cause, keys, "last uses of keys not written yet");
         auth.keep_uses(uses);
     }

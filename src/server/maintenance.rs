@@ -37,7 +37,7 @@ pub async fn run(repository: Repository, shutdown: CancellationToken) {
             Ok(0) => {}
             Ok(removed) => tracing::info!(removed, "interactions removed in the background"),
             Err(error) => {
-                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                let cause = error.cause();
                 tracing::warn!(error = %error, cause, "maintenance failed; it is tried again");
             }
         }
@@ -112,7 +112,7 @@ fn expired(retentions: &[(NamespaceId, Micros)]) -> Vec<Chore> {
 
 impl Chore {
     fn all_of(namespace: NamespaceId) -> Self {
-        let filter = Filter::all(Vec::new());
+        let filter = Filter::EVERYTHING;
         Self {
             selection: Selection { namespace, window: Window::default(), filter, search: None },
             start: None,

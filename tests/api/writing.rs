@@ -6,11 +6,11 @@ use interactions::grpc::proto;
 use interactions::grpc::proto::write_interactions_response::ItemResult;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::Code;
+use tonic::{Code, Streaming};
 use tonic_types::{Status as ItemStatus, StatusExt as _};
 
 use super::{click, reason, services, violated};
-use crate::support::server::{SocketServer, write_all};
+use crate::support::server::{Client, SocketServer, write_all};
 
 fn batch(name: &str, interactions: Vec<proto::Interaction>) -> proto::WriteInteractionsRequest {
     proto::WriteInteractionsRequest { request_id: name.to_owned(), interactions }
@@ -216,16 +216,24 @@ impl WriteLock {
     }
 }
 
+/// A stream on which one batch has been answered.
+async fn answered_once(
+    client: &mut Client,
+) -> (mpsc::Sender<proto::WriteInteractionsRequest>, Streaming<proto::WriteInteractionsResponse>) {
+    let (sender, receiver) = mpsc::channel(1);
+    let call = client.write_interactions(ReceiverStream::new(receiver)).await.unwrap();
+    let mut answers = call.into_inner();
+    sender.send(batch("", vec![click(1)])).await.unwrap();
+    assert!(answers.message().await.unwrap().is_some());
+    (sender, answers)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn access_is_checked_with_every_batch() {
     for (database, service) in services().await {
         let server = SocketServer::start(&database.url).await;
         let mut client = server.client(&service.secret).await;
-        let (sender, receiver) = mpsc::channel(1);
-        let call = client.write_interactions(ReceiverStream::new(receiver)).await.unwrap();
-        let mut answers = call.into_inner();
-        sender.send(batch("", vec![click(1)])).await.unwrap();
-        assert!(answers.message().await.unwrap().is_some());
+        let (sender, mut answers) = answered_once(&mut client).await;
         let keys = database.repository.keys().await.unwrap();
         let revoked = database.repository.revoke_key(keys[0].organisation_id, &keys[0].key_id);
         assert!(revoked.await.unwrap().is_some());
@@ -243,11 +251,7 @@ async fn a_server_that_stops_answers_what_it_took_and_says_so() {
     for (database, service) in services().await {
         let server = SocketServer::start(&database.url).await;
         let mut client = server.client(&service.secret).await;
-        let (sender, receiver) = mpsc::channel(1);
-        let call = client.write_interactions(ReceiverStream::new(receiver)).await.unwrap();
-        let mut answers = call.into_inner();
-        sender.send(batch("", vec![click(1)])).await.unwrap();
-        assert!(answers.message().await.unwrap().is_some());
+        let (sender, mut answers) = answered_once(&mut client).await;
         let stopping = tokio::spawn(server.stop());
         let status = answers.message().await.unwrap_err();
         assert_eq!((status.code(), reason(&status).as_str()), (Code::Unavailable, "STOPPING"));

@@ -44,13 +44,7 @@ impl Server {
 
     /// The same with further flags, and those that a client of it needs.
     pub fn start_with(url: &str, serve_flags: &[&str], client_flags: &[&str]) -> Self {
-        let on = |command: &mut Command| succeed(command.env("INTERACTIONS_DATABASE_URL", url));
-        on(&mut program(&["migrate"]));
-        on(&mut program(&["namespace", "create", "real"]));
-        let namespace = ["--namespace", "real", "--default-namespace", "real"];
-        let key = [&["key", "create", "--name", "test", "--scopes", "read,write"][..], &namespace]
-            .concat();
-        let key = on(&mut program(&key)).trim().to_owned();
+        let key = furnish(url, "real");
         let address = free_address();
         let child = serve(url, &address, serve_flags);
         let server = Self { child, address, namespace: "real".to_owned(), key };
@@ -151,6 +145,16 @@ impl Drop for Server {
             let _ = self.child.wait();
         }
     }
+}
+
+/// Makes a database ready at `url`, with a namespace; returns a key to it.
+pub fn furnish(url: &str, namespace: &str) -> String {
+    let on = |command: &mut Command| succeed(command.env("INTERACTIONS_DATABASE_URL", url));
+    on(&mut program(&["migrate"]));
+    on(&mut program(&["namespace", "create", namespace]));
+    let confined = ["--namespace", namespace, "--default-namespace", namespace];
+    let key = [&["key", "create", "--name", "test", "--scopes", "read,write"][..], &confined];
+    on(&mut program(&key.concat())).trim().to_owned()
 }
 
 fn serve(url: &str, address: &str, flags: &[&str]) -> Child {

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use super::program::{free_address, program, succeed};
+use super::program::{free_address, furnish, program};
 
 /// How long a server may take to start.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -20,13 +20,7 @@ pub struct Victim {
 impl Victim {
     /// A namespace and a key in a new database at `url`; no process yet.
     pub fn new(url: &str) -> Self {
-        let on = |command: &mut Command| succeed(command.env("INTERACTIONS_DATABASE_URL", url));
-        on(&mut program(&["migrate"]));
-        on(&mut program(&["namespace", "create", "faults"]));
-        let namespace = ["--namespace", "faults", "--default-namespace", "faults"];
-        let key =
-            [&["key", "create", "--name", "t", "--scopes", "read,write"][..], &namespace].concat();
-        let key = on(&mut program(&key)).trim().to_owned();
+        let key = furnish(url, "faults");
         let address = free_address().parse().unwrap();
         Self { url: url.to_owned(), address, key, child: None }
     }

@@ -19,14 +19,12 @@ use super::ids::Ids;
 use crate::cli::csv;
 use crate::cli::json::{JsonForm, reason_and_place};
 use crate::cli::lines::{Line, Lines, MAX_LINE_BYTES};
-use crate::domain::time::Micros;
+use crate::domain::time::{Micros, seconds_and_nanos};
 use crate::domain::violation::Violations;
 use crate::grpc::proto::Interaction;
 use jsonl::Jsonl;
 use mixpeek::Mixpeek;
 use ubi::Ubi;
-
-const MICROS_PER_SECOND: Micros = 1_000_000;
 
 /// What a file is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -212,8 +210,8 @@ fn give_ids(elements: &mut [Element], id: impl Fn(usize) -> String) {
 
 /// The message for a time.
 fn timestamp(micros: Micros) -> Timestamp {
-    let nanos = i32::try_from(micros.rem_euclid(MICROS_PER_SECOND)).unwrap_or_default() * 1_000;
-    Timestamp { seconds: micros.div_euclid(MICROS_PER_SECOND), nanos }
+    let (seconds, nanos) = seconds_and_nanos(micros);
+    Timestamp { seconds, nanos }
 }
 
 /// Reads the JSON of a line.

@@ -2,7 +2,7 @@
 
 use prost_types::Duration;
 
-use crate::domain::time::Micros;
+use crate::domain::time::{Micros, seconds_and_nanos};
 use crate::domain::violation::Violations;
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
@@ -34,9 +34,8 @@ pub(super) fn micros(
 
 /// The message for a duration that is not negative.
 pub(in crate::grpc) fn message(micros: Micros) -> Duration {
-    // A fraction of a second is less than a million microseconds, a billion nanoseconds.
-    let fraction = i32::try_from(micros.rem_euclid(MICROS_PER_SECOND)).unwrap_or_default();
-    Duration { seconds: micros.div_euclid(MICROS_PER_SECOND), nanos: fraction * NANOS_PER_MICRO }
+    let (seconds, nanos) = seconds_and_nanos(micros);
+    Duration { seconds, nanos }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What List asks for.
 
-use super::selection::Wanted;
+use super::selection::{Wanted, take_apart};
 use crate::domain::query::{DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, MAX_SKIP, Query};
 use crate::domain::sort::{Direction, Sort, WrittenKey};
 use crate::domain::violation::Violations;
@@ -27,36 +27,11 @@ pub(in crate::grpc) fn list(
     request: proto::ListInteractionsRequest,
     caller: &Caller,
 ) -> Result<List, Violations> {
-    let proto::ListInteractionsRequest {
-        execution_id,
-        retriever_id,
-        session_id,
-        user_id,
-        feature_id,
-        interaction_type,
-        filters,
-        filter,
-        sort,
-        search,
-        page_size,
-        page_token,
-        limit,
-        skip,
-        include_total,
-        select,
-    } = request;
+    take_apart!(
+        ListInteractionsRequest,
+        request => wanted, sort, page_size, page_token, limit, skip, include_total, select
+    );
     let mut violations = Violations::default();
-    let wanted = Wanted {
-        execution_id,
-        retriever_id,
-        session_id,
-        user_id,
-        feature_id,
-        interaction_type,
-        filters,
-        filter,
-        search,
-    };
     let selection = wanted.selection(caller, &mut violations);
     let sort = self::sort(sort, &mut violations);
     let page_size = self::page_size(page_size, &mut violations);

@@ -25,34 +25,44 @@ pub(super) struct Wanted {
     pub(super) search: String,
 }
 
+/// Takes a request apart: binds what it wants to one name, and each further field to its own. A field
+/// that is named neither here nor by the caller is a compile error.
+macro_rules! take_apart {
+    ($message:ident, $request:expr => $wanted:ident $(, $further:ident)*) => {
+        let proto::$message {
+            execution_id,
+            retriever_id,
+            session_id,
+            user_id,
+            feature_id,
+            interaction_type,
+            filters,
+            filter,
+            search,
+            $($further,)*
+        } = $request;
+        let $wanted = Wanted {
+            execution_id,
+            retriever_id,
+            session_id,
+            user_id,
+            feature_id,
+            interaction_type,
+            filters,
+            filter,
+            search,
+        };
+    };
+}
+pub(super) use take_apart;
+
 /// Checks a count request.
 pub(in crate::grpc) fn count(
     request: proto::CountInteractionsRequest,
     caller: &Caller,
 ) -> Result<Selection, Violations> {
-    let proto::CountInteractionsRequest {
-        execution_id,
-        retriever_id,
-        session_id,
-        user_id,
-        feature_id,
-        interaction_type,
-        filters,
-        filter,
-        search,
-    } = request;
+    take_apart!(CountInteractionsRequest, request => wanted);
     let mut violations = Violations::default();
-    let wanted = Wanted {
-        execution_id,
-        retriever_id,
-        session_id,
-        user_id,
-        feature_id,
-        interaction_type,
-        filters,
-        filter,
-        search,
-    };
     let selection = wanted.selection(caller, &mut violations);
     violations.into_result(selection)
 }
@@ -72,31 +82,8 @@ pub(in crate::grpc) fn purge(
     caller: &Caller,
     now: Micros,
 ) -> Result<Purge, ApiError> {
-    let proto::PurgeInteractionsRequest {
-        execution_id,
-        retriever_id,
-        session_id,
-        user_id,
-        feature_id,
-        interaction_type,
-        filters,
-        filter,
-        search,
-        all,
-        force,
-    } = request;
+    take_apart!(PurgeInteractionsRequest, request => wanted, all, force);
     let mut violations = Violations::default();
-    let wanted = Wanted {
-        execution_id,
-        retriever_id,
-        session_id,
-        user_id,
-        feature_id,
-        interaction_type,
-        filters,
-        filter,
-        search,
-    };
     let selection = wanted.selection(caller, &mut violations);
     let narrowed = selection.search.is_some() || !selection.filter.is_everything();
     if violations.is_empty() && narrowed == all {

@@ -4,7 +4,7 @@ use prost_types::Timestamp;
 
 use crate::domain::access::rules;
 use crate::domain::interaction::MAX_AHEAD_MICROS;
-use crate::domain::time::Micros;
+use crate::domain::time::{Micros, seconds_and_nanos};
 use crate::domain::violation::Violations;
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
@@ -63,10 +63,7 @@ fn checked_micros(timestamp: &Timestamp) -> Option<Micros> {
 
 /// The message for a time.
 pub(in crate::grpc) fn message(micros: Micros) -> Timestamp {
-    let seconds = micros.div_euclid(MICROS_PER_SECOND);
-    let fraction = micros.rem_euclid(MICROS_PER_SECOND);
-    // A fraction of a second is less than a million microseconds, a billion nanoseconds.
-    let nanos = i32::try_from(fraction).unwrap_or_default() * NANOS_PER_MICRO;
+    let (seconds, nanos) = seconds_and_nanos(micros);
     Timestamp { seconds, nanos }
 }
 

@@ -1,10 +1,7 @@
 //! Page tokens of the lists of namespaces and keys: a version byte, which list it is, and the place
 //! after which it goes on.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
-use super::TokenError;
+use super::{TokenError, seal, unseal};
 use crate::domain::access::{is_key_id, is_namespace_name};
 use crate::repository::KeyPlace;
 
@@ -31,7 +28,7 @@ struct KeyToken {
 
 /// The token that goes on after the namespace of this name.
 pub(in crate::grpc) fn after_namespace(name: &str) -> String {
-    encode(NAMESPACES_VERSION, &NamespaceToken { name: name.to_owned() })
+    seal(NAMESPACES_VERSION, &NamespaceToken { name: name.to_owned() })
 }
 
 /// The name after which a list of namespaces goes on; `None` where it begins.
@@ -42,7 +39,7 @@ pub(in crate::grpc) fn namespace(text: &str) -> Result<Option<String>, TokenErro
 
 /// The token that goes on after the key in this place.
 pub(in crate::grpc) fn after_key((created_at, key_id): KeyPlace) -> String {
-    encode(KEYS_VERSION, &KeyToken { created_at, key_id })
+    seal(KEYS_VERSION, &KeyToken { created_at, key_id })
 }
 
 /// The place after which a list of keys goes on; `None` where it begins.
@@ -68,12 +65,6 @@ pub(in crate::grpc) fn cut<Item>(
     found.last().map(token).unwrap_or_default()
 }
 
-fn encode(version: u8, token: &impl prost::Message) -> String {
-    let mut bytes = vec![version];
-    bytes.extend(token.encode_to_vec());
-    URL_SAFE_NO_PAD.encode(bytes)
-}
-
 fn decode<Token: prost::Message + Default>(
     version: u8,
     text: &str,
@@ -81,10 +72,7 @@ fn decode<Token: prost::Message + Default>(
     if text.is_empty() {
         return Ok(None);
     }
-    if text.len() > MAX_TOKEN_BYTES {
-        return Err(TokenError::Malformed);
-    }
-    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| TokenError::Malformed)?;
+    let bytes = unseal(text, MAX_TOKEN_BYTES)?;
     match bytes.split_first() {
         Some((&found, message)) if found == version => {
             Token::decode(message).map(Some).map_err(|_| TokenError::Malformed)
@@ -126,7 +114,7 @@ mod tests {
                 }
             }
         }
-        let forged = encode(KEYS_VERSION, &KeyToken { created_at: 0, key_id: "a\0".to_owned() });
+        let forged = seal(KEYS_VERSION, &KeyToken { created_at: 0, key_id: "a\0".to_owned() });
         for wrong in ["x", "é", &forged, &"A".repeat(MAX_TOKEN_BYTES + 1)] {
             assert_eq!(key(wrong), Err(TokenError::Malformed), "{wrong}");
         }
