@@ -19,14 +19,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let descriptors = protox::compile(FILES, [PROTO_ROOT])?;
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
     write_if_changed(&out.join("descriptors.bin"), &descriptors.encode_to_vec())?;
+    let mut config = prost_build::Config::new();
+    // The codec tells messages apart by their names.
+    config.enable_type_names();
     tonic_prost_build::configure()
+        .codec_path("crate::grpc::codec::Codec")
         // One encoding for one content: equal messages have equal bytes.
         .btree_map(".")
         // Pages are put together from stored bytes: see `grpc::page`.
         .extern_path(".interactions.v1.ListInteractionsResponse", "crate::grpc::page::Page")
         // The richer errors of tonic-types are made of this type.
         .extern_path(".google.rpc.Status", "::tonic_types::Status")
-        .compile_fds(descriptors)?;
+        .compile_fds_with_config(descriptors, config)?;
     Ok(())
 }
 

@@ -6,6 +6,7 @@ mod answer;
 pub mod api_key_service;
 mod attached;
 pub mod auth;
+pub mod codec;
 mod deadline;
 mod decode;
 pub mod error;

@@ -19,3 +19,8 @@ pub struct Page {
     #[prost(int64, optional, tag = "3")]
     pub total_size: Option<i64>,
 }
+
+impl prost::Name for Page {
+    const NAME: &'static str = "ListInteractionsResponse";
+    const PACKAGE: &'static str = "interactions.v1";
+}

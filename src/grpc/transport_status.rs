@@ -6,6 +6,7 @@
 use tonic::codegen::http::{HeaderMap, Response};
 use tonic::{Code, Status};
 
+use super::codec;
 use super::error::{ApiError, InvalidReason};
 
 /// Begins every error of prost's decoder.
@@ -42,6 +43,9 @@ fn error_in(headers: &HeaderMap) -> Option<ApiError> {
 
 /// What a status of tonic's own means; `None` where it is nothing that the caller could mend.
 pub(super) fn transport_error(status: &Status) -> Option<ApiError> {
+    if let Some(refusal) = codec::refusal(status) {
+        return Some(refusal);
+    }
     let (code, message) = (status.code(), status.message());
     if code == Code::Internal {
         malformed(message)

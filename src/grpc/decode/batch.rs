@@ -22,7 +22,7 @@ pub(in crate::grpc) fn whole(
     namespace: NamespaceId,
     now: Micros,
 ) -> Result<Batch, ApiError> {
-    check_size(&interactions, 1)?;
+    check_size(interactions.len(), 1)?;
     let mut violations = Violations::default();
     let checked = interactions.into_iter().enumerate().map(|(place, message)| {
         new_interaction(message, now, &format!("interactions[{place}]"), &mut violations)
@@ -54,7 +54,7 @@ pub(in crate::grpc) fn received(
         let limit = format!("has at most {MAX_REQUEST_ID_BYTES} bytes");
         return Err(ApiError::invalid(InvalidReason::Request, "request_id", limit));
     }
-    check_size(&interactions, 0)?;
+    check_size(interactions.len(), 0)?;
     let mut fine = Vec::with_capacity(interactions.len());
     let mut refused = Vec::with_capacity(interactions.len());
     for (place, message) in interactions.into_iter().enumerate() {
@@ -73,8 +73,8 @@ pub(in crate::grpc) fn received(
     Ok(Received { request_id, refused, batch: Batch::new(namespace, fine) })
 }
 
-fn check_size(interactions: &[proto::Interaction], least: usize) -> Result<(), ApiError> {
-    let found = interactions.len();
+/// Checks how many interactions a request has.
+pub(in crate::grpc) fn check_size(found: usize, least: usize) -> Result<(), ApiError> {
     if (least..=MAX_BATCH).contains(&found) {
         return Ok(());
     }
