@@ -1,6 +1,7 @@
 //! What an operator sets: flags of the command line, or variables of the environment.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -89,6 +90,31 @@ impl ListenArgs {
         let local = listen.ip().to_canonical().is_loopback();
         if local || tls || insecure { Ok(listen) } else { Err(Exposed(listen)) }
     }
+}
+
+/// How much may be asked of one server at a time.
+#[derive(Debug, Clone, Args)]
+pub struct CallLimitArgs {
+    /// Calls in work at a time; beyond, callers are told to come back
+    #[arg(long, value_name = "NUMBER", env = "INTERACTIONS_MAX_CALLS", default_value = "256")]
+    pub max_calls: NonZeroU32,
+
+    /// Calls a second of one API key in the long run; twice as many at once
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        env = "INTERACTIONS_CALLS_PER_SECOND",
+        default_value = "2000"
+    )]
+    pub calls_per_second: NonZeroU32,
+
+    /// Streams of one API key at a time that list or purge
+    #[arg(long, value_name = "NUMBER", env = "INTERACTIONS_READING_STREAMS", default_value = "16")]
+    pub reading_streams: NonZeroU32,
+
+    /// Streams of one API key at a time that record
+    #[arg(long, value_name = "NUMBER", env = "INTERACTIONS_WRITING_STREAMS", default_value = "8")]
+    pub writing_streams: NonZeroU32,
 }
 
 /// The certificates of the service.

@@ -9,7 +9,7 @@
 //! | [`server`] | [`grpc`], [`repository`], [`config`] |
 //! | [`grpc`] | [`repository`], [`domain`] |
 //! | [`repository`] | [`domain`] |
-//! | [`domain`], [`config`], [`telemetry`], `failpoint` | nothing of ours |
+//! | [`domain`], [`config`], [`telemetry`], `failpoint`, `peer`, `places` | nothing of ours |
 //!
 //! Generated types stop in [`grpc`]; the client commands, which speak the same language from the
 //! other side, are the exception. Database types and errors stop in [`repository`].
@@ -19,6 +19,8 @@ pub mod config;
 pub mod domain;
 mod failpoint;
 pub mod grpc;
+mod peer;
+mod places;
 pub mod repository;
 pub mod server;
 pub mod telemetry;

@@ -11,19 +11,22 @@ use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use tonic::transport::Server;
+use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 use tower::util::MapResponseLayer;
+use tower::{Layer as _, ServiceBuilder};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::trace::TraceLayer;
 
 use self::accept::Limits;
 use self::tls::Tls;
 use crate::config::{DatabaseArgs, DatabasePlace};
+use crate::grpc::admission::Admission;
 use crate::grpc::api_key_service::ApiKeyServiceImpl;
 use crate::grpc::auth::Auth;
 use crate::grpc::interaction_service::InteractionServiceImpl;
+use crate::grpc::limits::CallLimits;
 use crate::grpc::namespace_service::NamespaceServiceImpl;
 use crate::grpc::proto::api_key_service_server::{self, ApiKeyServiceServer};
 use crate::grpc::proto::interaction_service_server::{InteractionServiceServer, SERVICE_NAME};
@@ -32,9 +35,11 @@ use crate::grpc::{layers, proto, transport_status};
 use crate::repository::{Dialect, Repository, Settings};
 
 pub mod accept;
+mod http2;
 mod key_uses;
 pub mod maintenance;
 pub mod tls;
+pub mod verify;
 
 /// Largest request in bytes: a batch of a thousand usual interactions, with room to spare.
 const MAX_REQUEST_BYTES: usize = 4 << 20;
@@ -44,24 +49,9 @@ const MAX_ADMIN_REQUEST_BYTES: usize = 64 << 10;
 /// Largest answer in bytes. A page is never over 1 MiB; this only catches a fault.
 const MAX_ANSWER_BYTES: usize = 8 << 20;
 
-/// Calls at a time on one connection. tonic's default is no limit.
-const CONCURRENT_CALLS: u32 = 100;
-/// Streams of a connection that may fail by a fault of the client before it is closed. tonic's
-/// default is no limit, which lets a client spend our memory (RUSTSEC-2024-0003).
-const CLIENT_FAULTS: usize = 1024;
-/// A connection this long without a sign of life is asked for one.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
-/// How long it may take to answer.
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// After so long a connection is to end, and its client to open another: it may find another server,
 /// and what a connection may fail in its life is counted anew. Its calls go on to their end.
 const CONNECTION_AGE: Duration = Duration::from_secs(300);
-/// Largest metadata of a call, in bytes.
-const MAX_HEADER_BYTES: u32 = 16 << 10;
-/// Bytes that a client may send ahead on one call, and on all calls of a connection.
-const STREAM_WINDOW: u32 = 1 << 20;
-const CONNECTION_WINDOW: u32 = 4 << 20;
-
 /// How long calls may go on after the server was told to stop. With the limits below, the process is
 /// gone within 25 seconds, before those who run it (30 seconds in Kubernetes) lose patience.
 const DRAIN_LIMIT: Duration = Duration::from_secs(23);
@@ -100,6 +90,8 @@ pub async fn open(arguments: &DatabaseArgs, migrate: Migrate) -> anyhow::Result<
         }
         (Migrate::Sqlite, Dialect::Postgres) => require_schema(&repository).await?,
     }
+    let checked = verify::at_start(&repository).await;
+    checked.with_context(|| format!("cannot use {settings}; restore a backup"))?;
     tracing::info!(database = %settings, "database opened");
     Ok(repository)
 }
@@ -131,6 +123,8 @@ pub struct Bound {
     pub tls: Option<Tls>,
     /// How its connections are treated.
     pub transport: Transport,
+    /// How much may be asked of it at a time.
+    pub call_limits: CallLimits,
 }
 
 /// How connections are treated. Only tests need others than the default settings.
@@ -166,7 +160,8 @@ fn spread(middle: Duration, dice: u32) -> Duration {
 pub async fn bind(listen: SocketAddr) -> io::Result<Bound> {
     let listener = TcpListener::bind(listen).await?;
     let local_addr = listener.local_addr()?;
-    Ok(Bound { listener, local_addr, tls: None, transport: Transport::default() })
+    let (transport, call_limits) = (Transport::default(), CallLimits::default());
+    Ok(Bound { listener, local_addr, tls: None, transport, call_limits })
 }
 
 /// Serves until `shutdown` is cancelled. Then health says so, no connection is taken any more,
@@ -174,13 +169,13 @@ pub async fn bind(listen: SocketAddr) -> io::Result<Bound> {
 ///
 /// # Errors
 ///
-/// When the descriptors built into the program are broken, or the listener fails.
+/// When the descriptors built into the program are broken.
 pub async fn run(
     bound: Bound,
     repository: Repository,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let Bound { listener, local_addr, tls, transport } = bound;
+    let Bound { listener, local_addr, tls, transport, call_limits } = bound;
     let Transport { limits, connection_age, reload_interval } = transport;
     let tls = tls.map(Arc::new);
     let _reloading = tls.clone().map(|tls| {
@@ -193,12 +188,40 @@ pub async fn run(
     let maintenance = AbortOnDropHandle::new(tokio::spawn(maintenance));
     let auth = Arc::new(Auth::new(repository.clone()));
     let interactions =
-        InteractionServiceImpl::new(repository.clone(), auth.clone(), shutdown.clone());
+        InteractionServiceImpl::new(repository.clone(), auth.clone(), shutdown.clone())
+            .with_call_limits(&call_limits);
     let namespaces = NamespaceServiceImpl::new(repository.clone(), auth.clone());
     let keys = ApiKeyServiceImpl::new(repository.clone(), auth.clone());
-    let serving = with_limits(Server::builder())
-        // Never with its "grace", which cuts calls off instead of letting them end (tonic 0.14.9).
-        .max_connection_age(connection_age)
+    // Before a request is decoded, and only where keys are asked for: health is to be had of a server
+    // that is busy, too.
+    let admission = Admission::new(auth.clone(), &call_limits);
+    let services = Routes::default()
+        .add_service(health_service)
+        .add_service(reflection().build_v1()?)
+        // Older clients, and grpcurl before 1.9, know only this one.
+        .add_service(reflection().build_v1alpha()?)
+        .add_service(
+            admission.layer(
+                InteractionServiceServer::new(interactions)
+                    .max_decoding_message_size(MAX_REQUEST_BYTES)
+                    .max_encoding_message_size(MAX_ANSWER_BYTES),
+            ),
+        )
+        .add_service(
+            admission.layer(
+                NamespaceServiceServer::new(namespaces)
+                    .max_decoding_message_size(MAX_ADMIN_REQUEST_BYTES)
+                    .max_encoding_message_size(MAX_ANSWER_BYTES),
+            ),
+        )
+        .add_service(
+            admission.layer(
+                ApiKeyServiceServer::new(keys)
+                    .max_decoding_message_size(MAX_ADMIN_REQUEST_BYTES)
+                    .max_encoding_message_size(MAX_ANSWER_BYTES),
+            ),
+        );
+    let service = ServiceBuilder::new()
         // Outermost, so that it sees what the others turn away.
         .layer(
             TraceLayer::new_for_grpc()
@@ -214,36 +237,18 @@ pub async fn run(
         .layer(CatchPanicLayer::custom(layers::answer_panic))
         // Innermost: next to the code whose answers it mends.
         .layer(MapResponseLayer::new(transport_status::decode_errors))
-        .add_service(health_service)
-        .add_service(reflection().build_v1()?)
-        // Older clients, and grpcurl before 1.9, know only this one.
-        .add_service(reflection().build_v1alpha()?)
-        .add_service(
-            InteractionServiceServer::new(interactions)
-                .max_decoding_message_size(MAX_REQUEST_BYTES)
-                .max_encoding_message_size(MAX_ANSWER_BYTES),
-        )
-        .add_service(
-            NamespaceServiceServer::new(namespaces)
-                .max_decoding_message_size(MAX_ADMIN_REQUEST_BYTES)
-                .max_encoding_message_size(MAX_ANSWER_BYTES),
-        )
-        .add_service(
-            ApiKeyServiceServer::new(keys)
-                .max_decoding_message_size(MAX_ADMIN_REQUEST_BYTES)
-                .max_encoding_message_size(MAX_ANSWER_BYTES),
-        )
-        .serve_with_incoming_shutdown(
-            accept::connections(listener, limits, tls.clone()),
-            stop(health, shutdown.clone()),
-        );
+        .service(services.prepare());
+    let connections = accept::connections(listener, limits, tls.clone());
+    // Those who ask for its health are told first.
+    let stopping = CancellationToken::new();
+    let announcing = tokio::spawn(announce(health, shutdown.clone(), stopping.clone()));
+    let _announcing = AbortOnDropHandle::new(announcing);
+    let serving = http2::serve(connections, service, connection_age, stopping);
     tracing::info!(address = %local_addr, tls = tls.is_some(), "serving");
     let drained = CancellationToken::new();
     let uses = tokio::spawn(key_uses::write_down(auth, repository.clone(), drained.clone()));
-    let served = within(DRAIN_LIMIT, serving, shutdown.clone()).await;
+    within(DRAIN_LIMIT, serving, shutdown.clone()).await;
     drained.cancel();
-    // Also where the listener failed.
-    shutdown.cancel();
     if tokio::time::timeout(LAST_USES_LIMIT, uses).await.is_err() {
         tracing::warn!("the last uses of keys were not noted in time");
     }
@@ -254,18 +259,7 @@ pub async fn run(
         tracing::warn!("database connections were still in use");
     }
     tracing::info!("stopped");
-    Ok(served?)
-}
-
-fn with_limits(server: Server) -> Server {
-    server
-        .max_concurrent_streams(CONCURRENT_CALLS)
-        .http2_max_local_error_reset_streams(Some(CLIENT_FAULTS))
-        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
-        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
-        .http2_max_header_list_size(MAX_HEADER_BYTES)
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
+    Ok(())
 }
 
 /// Everything that a client needs to know of our messages, the details of errors included.
@@ -276,10 +270,11 @@ fn reflection() -> tonic_reflection::server::Builder<'static> {
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
 }
 
-/// Ends when the server is to take no more connections.
-async fn stop(health: HealthReporter, shutdown: CancellationToken) {
+/// Says that the server is about to stop, and then lets it.
+async fn announce(health: HealthReporter, shutdown: CancellationToken, stop: CancellationToken) {
     shutdown.cancelled().await;
     set_health(&health, ServingStatus::NotServing).await;
+    stop.cancel();
 }
 
 /// The health of each service by its name, and of the whole server by the empty one.
@@ -296,21 +291,14 @@ async fn set_health(health: &HealthReporter, status: ServingStatus) {
 
 /// Waits for `serving`, but after a shutdown only so long: by itself it would wait for ever for a
 /// client that never leaves.
-async fn within<E>(
-    limit: Duration,
-    serving: impl Future<Output = Result<(), E>>,
-    shutdown: CancellationToken,
-) -> Result<(), E> {
+async fn within(limit: Duration, serving: impl Future<Output = ()>, shutdown: CancellationToken) {
     let too_late = async {
         shutdown.cancelled().await;
         tokio::time::sleep(limit).await;
     };
     tokio::select! {
-        served = serving => served,
-        () = too_late => {
-            tracing::warn!("some connections did not end in time");
-            Ok(())
-        }
+        () = serving => {}
+        () = too_late => tracing::warn!("some connections did not end in time"),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The command line: one file for each command.
 //!
-//! `serve`, `demo`, `migrate`, `namespace` and `key` work on the database; `import`, `export`,
+//! `serve`, `demo`, `migrate`, `verify`, `namespace` and `key` work on the database; `import`, `export`,
 //! `list`, `count`, `get`, `delete`, `purge` and `health` are clients of the service and know nothing
 //! of it but its proto.
 
@@ -38,6 +38,7 @@ pub mod serve;
 mod stderr;
 pub mod stdout;
 mod stop_signal;
+pub mod verify;
 
 /// Remembers what people did with search results, and answers questions about it, over gRPC.
 #[derive(Debug, Parser)]
@@ -52,6 +53,7 @@ enum Command {
     Serve(serve::Serve),
     Demo(demo::Demo),
     Migrate(migrate::Migrate),
+    Verify(verify::Verify),
     Namespace(namespace::Namespace),
     Key(key::Key),
     Import(import::Import),
@@ -72,6 +74,7 @@ impl Cli {
         match self.command {
             Command::Serve(_) | Command::Migrate(_) => LevelFilter::INFO,
             Command::Demo(_)
+            | Command::Verify(_)
             | Command::Namespace(_)
             | Command::Key(_)
             | Command::Import(_)
@@ -95,6 +98,7 @@ impl Cli {
             Command::Serve(command) => command.run().await,
             Command::Demo(command) => command.run().await,
             Command::Migrate(command) => command.run().await,
+            Command::Verify(command) => command.run().await,
             Command::Namespace(command) => command.run().await,
             Command::Key(command) => command.run().await,
             Command::Import(command) => command.run().await,

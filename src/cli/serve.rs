@@ -1,12 +1,14 @@
 //! `interactions serve`: the service itself.
 
+use std::num::NonZeroU32;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Args;
 
 use super::stop_signal::stop_signal;
-use crate::config::{DatabaseArgs, ListenArgs, TlsArgs};
+use crate::config::{CallLimitArgs, DatabaseArgs, ListenArgs, TlsArgs};
+use crate::grpc::limits::CallLimits;
 use crate::server::tls::{Tls, TlsFiles};
 use crate::server::{self, Migrate};
 
@@ -22,9 +24,16 @@ pub struct Serve {
     #[command(flatten)]
     tls: TlsArgs,
 
+    #[command(flatten)]
+    limits: CallLimitArgs,
+
     /// Leave a PostgreSQL schema as it is, and refuse to start where it is not up to date
     #[arg(long)]
     no_migrate: bool,
+
+    /// Read all that is stored first, and refuse to start where something is damaged
+    #[arg(long)]
+    verify: bool,
 }
 
 impl Serve {
@@ -35,7 +44,7 @@ impl Serve {
     /// When the database cannot be opened, the address is taken or needs TLS, or the certificates are
     /// of no use.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        let Self { database, listen, tls, no_migrate } = self;
+        let Self { database, listen, tls, limits, no_migrate, verify } = self;
         let files = tls_files(tls);
         let listen = listen.address(files.is_some())?;
         let tls = match files {
@@ -45,9 +54,19 @@ impl Serve {
         let shutdown = stop_signal()?;
         let migrate = if no_migrate { Migrate::Sqlite } else { Migrate::Always };
         let repository = server::open(&database, migrate).await?;
+        if verify {
+            let found = server::verify::verify(&repository).await?;
+            anyhow::ensure!(
+                found.damaged == 0,
+                "{} of {} interactions are damaged: `interactions verify` names them",
+                found.damaged,
+                found.interactions
+            );
+        }
         let bound = server::bind(listen).await;
         let mut bound = bound.with_context(|| format!("cannot listen on {listen}"))?;
         bound.tls = tls;
+        bound.call_limits = call_limits(&limits);
         server::run(bound, repository, shutdown).await?;
         Ok(ExitCode::SUCCESS)
     }
@@ -58,4 +77,20 @@ fn tls_files(arguments: TlsArgs) -> Option<TlsFiles> {
     // Neither is given without the other.
     let (certificate, key) = tls_cert.zip(tls_key)?;
     Some(TlsFiles { certificate, key, client_authorities: tls_client_ca })
+}
+
+fn call_limits(arguments: &CallLimitArgs) -> CallLimits {
+    let CallLimitArgs { max_calls, calls_per_second, reading_streams, writing_streams } =
+        *arguments;
+    let number = |limit: NonZeroU32| usize::try_from(limit.get()).unwrap_or(usize::MAX);
+    let default = CallLimits::default();
+    CallLimits {
+        calls: number(max_calls),
+        calls_per_second,
+        // An operator who lets one key have more streams means it.
+        reading_streams: default.reading_streams.max(number(reading_streams)),
+        reading_streams_per_key: number(reading_streams),
+        writing_streams: default.writing_streams.max(number(writing_streams)),
+        writing_streams_per_key: number(writing_streams),
+    }
 }

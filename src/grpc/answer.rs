@@ -1,5 +1,7 @@
 //! What every call with one answer goes through.
 
+use super::error::ApiError;
+
 /// Authorises a call, then answers it, both before its time is up. With a scope the call works in a
 /// namespace; without one it manages namespaces and keys.
 macro_rules! answer {
@@ -20,3 +22,12 @@ macro_rules! answer {
 }
 
 pub(super) use answer;
+
+/// The outcome of `work`, which goes on to its end whoever leaves meanwhile: what it changes has to be
+/// known to everyone here.
+pub(super) async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> Result<T, ApiError> {
+    let ended = tokio::spawn(work).await;
+    ended.map_err(|error| ApiError::Internal { cause: format!("a change ended early: {error}") })
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 
-use super::answer::answer;
+use super::answer::{answer, to_the_end};
 use super::auth::{Admin, Auth};
 use super::decode::admin::{KeyDraft, Listing, Rotation};
 use super::decode::{admin, timestamp};
@@ -16,7 +16,7 @@ use super::proto::api_key;
 use super::proto::api_key_service_server::ApiKeyService;
 use crate::domain::access::{ApiKey, Namespace, NamespaceId, NamespaceRef, Scope};
 use crate::domain::time;
-use crate::repository::{ChangedKey, NewKey, Repository, RotateKeyError, RotatedKey};
+use crate::repository::{self, ChangedKey, NewKey, Repository, RotateKeyError, RotatedKey};
 
 /// Manages the API keys of an organisation.
 #[derive(Debug, Clone)]
@@ -114,10 +114,17 @@ impl ApiKeyServiceImpl {
         let Rotation { key_id, overlap, expires_at } = admin::rotation(request, time::now())?;
         // What a key reaches never changes, so this holds for what follows as well.
         self.managed(admin, &key_id).await?;
-        let organisation = admin.organisation_id;
-        match self.repository.rotate_key(organisation, &key_id, overlap, expires_at).await {
-            Ok(RotatedKey { key, secret, previous: ChangedKey { key: previous, hash } }) => {
-                self.auth.forget_key(&hash).await;
+        let (repository, auth) = (self.repository.clone(), Arc::clone(&self.auth));
+        let (organisation, id) = (admin.organisation_id, key_id.clone());
+        let rotated = to_the_end(async move {
+            let rotated = repository.rotate_key(organisation, &id, overlap, expires_at).await;
+            if let Ok(rotated) = &rotated {
+                auth.forget_key(&rotated.previous.hash).await;
+            }
+            rotated
+        });
+        match rotated.await? {
+            Ok(RotatedKey { key, secret, previous: ChangedKey { key: previous, hash: _ } }) => {
                 Ok(proto::RotateApiKeyResponse {
                     api_key: Some(message(key)),
                     secret: secret.expose().to_owned(),
@@ -138,11 +145,17 @@ impl ApiKeyServiceImpl {
         let proto::RevokeApiKeyRequest { key_id } = request;
         let key_id = admin::key_id(key_id)?;
         self.managed(admin, &key_id).await?;
-        match self.repository.revoke_key(admin.organisation_id, &key_id).await? {
-            Some(ChangedKey { key, hash }) => {
-                self.auth.forget_key(&hash).await;
-                Ok(message(key))
+        let (repository, auth) = (self.repository.clone(), Arc::clone(&self.auth));
+        let (organisation, id) = (admin.organisation_id, key_id.clone());
+        let revoked = to_the_end(async move {
+            let revoked = repository.revoke_key(organisation, &id).await?;
+            if let Some(ChangedKey { key: _, hash }) = &revoked {
+                auth.forget_key(hash).await;
             }
+            Ok::<_, repository::Error>(revoked)
+        });
+        match revoked.await?? {
+            Some(ChangedKey { key, hash: _ }) => Ok(message(key)),
             None => Err(AdminError::KeyNotFound { key_id }.into()),
         }
     }

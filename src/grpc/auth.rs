@@ -30,9 +30,11 @@ const CACHE_ENTRIES: u64 = 10_000;
 const KEY_PRESENT: Duration = Duration::from_secs(10);
 /// The same for a namespace: a shorter retention hides what it covers, and one that is deleted closes.
 const NAMESPACE_PRESENT: Duration = Duration::from_secs(1);
-/// How long a key that was not found is not asked for again. Nobody can present a key before it is
-/// made, so none has to wait for this.
+/// How long a key that is not valid is not asked for again. Nobody can present a key before it is
+/// made, and none becomes valid anew, so nobody has to wait for this.
 const KEY_ABSENT: Duration = Duration::from_secs(60);
+/// How long a key counts as one that was good lately, from its last use.
+const KEY_RECOGNISED: Duration = Duration::from_secs(60 * 60);
 /// The same for a namespace, which somebody may ask for and then make.
 const NAMESPACE_ABSENT: Duration = Duration::from_secs(1);
 
@@ -56,8 +58,11 @@ pub struct Caller {
 #[derive(Debug)]
 pub struct Auth {
     repository: Repository,
-    /// By hash, so that the secrets themselves are not kept.
+    /// By hash, so that the secrets themselves are not kept. A key that is not valid is none, so that
+    /// no answer tells, by its words or by its time, whether there ever was such a key.
     keys: Cache<[u8; 32], Option<Arc<ApiKey>>>,
+    /// The hashes of keys that were valid lately.
+    recognised: Cache<[u8; 32], ()>,
     /// By organisation.
     namespaces: Cache<(i64, NamespaceRef), Option<Found>>,
     /// How often something remembered was said to have changed.
@@ -78,9 +83,11 @@ impl Auth {
     pub fn new(repository: Repository) -> Self {
         let keys = Cache::builder().max_capacity(CACHE_ENTRIES);
         let namespaces = Cache::builder().max_capacity(CACHE_ENTRIES);
+        let recognised = Cache::builder().max_capacity(CACHE_ENTRIES);
         Self {
             repository,
             keys: keys.expire_after(KEY_LIFETIMES).build(),
+            recognised: recognised.time_to_idle(KEY_RECOGNISED).build(),
             namespaces: namespaces.expire_after(NAMESPACE_LIFETIMES).build(),
             changes: AtomicU64::new(0),
             uses: KeyUses::default(),
@@ -163,29 +170,36 @@ impl Auth {
         metadata: &MetadataMap,
         scope: Scope,
     ) -> Result<Arc<ApiKey>, ApiError> {
-        let Some(secret) = bearer(metadata).and_then(KeySecret::parse) else {
-            return Err(ApiError::Unauthenticated);
-        };
-        let found = self.key(secret.hash()).await?;
-        // An expiry may pass while the key is remembered.
-        let now = time::now();
-        match found {
-            Some(key) if key.is_valid(now) => {
-                self.uses.note(&key.key_id, now);
-                if key.may(scope) { Ok(key) } else { Err(ApiError::ScopeMissing(scope)) }
-            }
-            found => {
-                let (key_id, known) = (secret.key_id(), found.is_some());
-                tracing::debug!(key_id, known, "api key refused");
-                Err(ApiError::Unauthenticated)
-            }
-        }
+        let secret = presented_key(metadata).ok_or(ApiError::Unauthenticated)?;
+        let key = self.valid_key(&secret).await?;
+        if key.may(scope) { Ok(key) } else { Err(ApiError::ScopeMissing(scope)) }
     }
 
-    async fn key(&self, hash: [u8; 32]) -> Result<Option<Arc<ApiKey>>, Arc<Error>> {
-        let find = self
-            .unchanged(|| async { Ok(self.repository.key_by_hash(&hash).await?.map(Arc::new)) });
-        self.keys.try_get_with(hash, find).await
+    /// Whether it can be told without the database if a key is valid, or the key was valid lately.
+    pub(super) fn remembers(&self, secret: &KeySecret) -> bool {
+        let hash = secret.hash();
+        self.keys.contains_key(&hash) || self.recognised.contains_key(&hash)
+    }
+
+    /// The key, if it is valid.
+    pub(super) async fn valid_key(&self, secret: &KeySecret) -> Result<Arc<ApiKey>, ApiError> {
+        let hash = secret.hash();
+        let find = self.unchanged(|| async {
+            let found = self.repository.valid_key(&hash, time::now()).await?;
+            Ok(found.map(Arc::new))
+        });
+        let found = self.keys.try_get_with(hash, find).await?;
+        // An expiry may pass while the key is remembered.
+        let now = time::now();
+        let Some(key) = found.filter(|key| key.is_valid(now)) else {
+            tracing::debug!(key_id = secret.key_id(), "api key refused");
+            return Err(ApiError::Unauthenticated);
+        };
+        self.uses.note(&key.key_id, now);
+        if self.recognised.get(&hash).await.is_none() {
+            self.recognised.insert(hash, ()).await;
+        }
+        Ok(key)
     }
 
     async fn namespace(
@@ -224,6 +238,11 @@ impl Auth {
             }
         }
     }
+}
+
+/// The key that comes with a call, if it is one by its form.
+pub(super) fn presented_key(metadata: &MetadataMap) -> Option<KeySecret> {
+    KeySecret::parse(bearer(metadata)?)
 }
 
 /// The credentials of the one `authorization` header, whose scheme is `Bearer` in any case

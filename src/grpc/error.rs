@@ -1,6 +1,7 @@
 //! What can be wrong with a call, free of transport: `status` turns it into what goes out.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::domain::access::Scope;
 use crate::domain::violation::Violations;
@@ -44,6 +45,18 @@ pub enum ApiError {
     CompressionUnknown,
     /// More calls are under way than the service takes on.
     Overloaded,
+    /// The key makes more calls a second than it may.
+    TooManyCalls {
+        /// How long until it may make one more.
+        retry_after: Duration,
+    },
+    /// The key has as many streams under way as it may.
+    TooManyStreams,
+    /// Too many calls without a valid key come from the caller's address.
+    TooManyRefusals {
+        /// How long until one more is looked at.
+        retry_after: Duration,
+    },
     /// The server is about to stop.
     Stopping,
     /// The caller takes nothing of what is sent to him.

@@ -14,9 +14,11 @@ use super::answer::answer;
 use super::auth::{Auth, Caller};
 use super::decode::{batch, interaction, list, selection};
 use super::error::{ApiError, InvalidReason};
+use super::hang_up::HangUp;
+use super::limits::{CallLimits, StreamPlaces};
 use super::pace::{Pace, PaceLimits};
 use super::page::Page;
-use super::pages::{self, Pages};
+use super::pages::{self, Pages, Work};
 use super::proto;
 use super::proto::batch_create_interactions_response::ItemResult;
 use super::proto::interaction_service_server::InteractionService;
@@ -25,7 +27,7 @@ use crate::domain::access::{NamespaceId, Scope};
 use crate::domain::interaction::{MAX_BATCH, is_interaction_id};
 use crate::domain::time;
 use crate::domain::violation::Violations;
-use crate::repository::{Batch, Outcome, Repository, WriteError};
+use crate::repository::{self, Batch, Outcome, Repository, WriteError};
 
 /// Records interactions and lists them back.
 #[derive(Debug, Clone)]
@@ -33,6 +35,7 @@ pub struct InteractionServiceImpl {
     repository: Repository,
     auth: Arc<Auth>,
     shutdown: CancellationToken,
+    places: StreamPlaces,
     pace_limits: PaceLimits,
 }
 
@@ -40,7 +43,14 @@ impl InteractionServiceImpl {
     /// A service over `repository` whose streams end when `shutdown` is cancelled.
     #[must_use]
     pub fn new(repository: Repository, auth: Arc<Auth>, shutdown: CancellationToken) -> Self {
-        Self { repository, auth, shutdown, pace_limits: PaceLimits::default() }
+        let places = StreamPlaces::new(&CallLimits::default());
+        Self { repository, auth, shutdown, places, pace_limits: PaceLimits::default() }
+    }
+
+    /// The same with other limits on how many streams there are.
+    #[must_use]
+    pub fn with_call_limits(self, limits: &CallLimits) -> Self {
+        Self { places: StreamPlaces::new(limits), ..self }
     }
 
     /// The same with other limits on streams that stand still.
@@ -55,7 +65,8 @@ impl InteractionServiceImpl {
 
     fn pace(&self, metadata: &MetadataMap) -> Result<Pace, ApiError> {
         let (limits, shutdown) = (self.pace_limits, self.shutdown.clone());
-        Ok(Pace { deadline: deadline::of_stream(metadata)?, limits, shutdown })
+        let (deadline, hang_up) = (deadline::of_stream(metadata)?, HangUp::current());
+        Ok(Pace { deadline, limits, shutdown, hang_up })
     }
 
     async fn create(
@@ -172,11 +183,13 @@ impl InteractionService for InteractionServiceImpl {
         let pace = self.pace(&metadata)?;
         let access = self.access(metadata, Scope::Read);
         let work = async {
-            let list = list::list(request, &access.caller().await?)?;
-            Pages::open(self.repository.clone(), list).await
+            let caller = access.caller().await?;
+            let place = self.places.reading(&caller.key_id)?;
+            let list = list::list(request, &caller)?;
+            Ok((Pages::open(self.repository.clone(), list).await?, place))
         };
-        let pages = pace.step(work).await?;
-        Ok(Response::new(Box::pin(pages::stream(pages, access, pace))))
+        let (pages, place) = pace.step(work).await?;
+        Ok(Response::new(Box::pin(pages::stream(pages, Work { access, pace, _place: place }))))
     }
 
     async fn count_interactions(
@@ -194,14 +207,14 @@ impl InteractionService for InteractionServiceImpl {
         request: Request<Streaming<proto::WriteInteractionsRequest>>,
     ) -> Result<Response<Self::WriteInteractionsStream>, Status> {
         let (metadata, _, requests) = request.into_parts();
-        let deadline = deadline::of_stream(&metadata)?;
+        let pace = self.pace(&metadata)?;
         let access = self.access(metadata, Scope::Write);
-        deadline::within(deadline, access.caller()).await?;
+        let caller = deadline::within(pace.deadline, access.caller()).await?;
         let work = write_stream::Work {
             repository: self.repository.clone(),
             access,
-            deadline,
-            shutdown: self.shutdown.clone(),
+            pace,
+            _place: self.places.writing(&caller.key_id)?,
         };
         Ok(Response::new(Box::pin(write_stream::stream(work, requests))))
     }
@@ -223,9 +236,13 @@ impl InteractionService for InteractionServiceImpl {
         let (metadata, _, request) = request.into_parts();
         let pace = self.pace(&metadata)?;
         let access = self.access(metadata, Scope::Write);
-        let work = async { selection::purge(request, &access.caller().await?, time::now()) };
-        let purge = pace.step(work).await?;
-        let work = purge::Work { repository: self.repository.clone(), access, pace };
+        let work = async {
+            let caller = access.caller().await?;
+            let place = self.places.reading(&caller.key_id)?;
+            Ok((selection::purge(request, &caller, time::now())?, place))
+        };
+        let (purge, place) = pace.step(work).await?;
+        let work = purge::Work { repository: self.repository.clone(), access, pace, _place: place };
         Ok(Response::new(Box::pin(purge::stream(work, purge))))
     }
 }
@@ -273,7 +290,8 @@ fn conflict(error: WriteError, path: impl Fn(usize) -> String) -> ApiError {
 }
 
 fn decoded(record: &[u8]) -> Result<proto::Interaction, ApiError> {
-    proto::Interaction::decode(record).map_err(|error| ApiError::Internal {
-        cause: format!("a stored record is no interaction: {error}"),
+    proto::Interaction::decode(record).map_err(|error| {
+        let cause = format!("a stored record is no interaction: {error}");
+        repository::Error::Corrupt(cause).into()
     })
 }

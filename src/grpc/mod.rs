@@ -2,6 +2,7 @@
 //! Generated types stop here.
 
 mod access;
+pub mod admission;
 mod answer;
 pub mod api_key_service;
 mod attached;
@@ -10,8 +11,11 @@ pub mod codec;
 mod deadline;
 mod decode;
 pub mod error;
+pub mod hang_up;
+pub mod intact;
 pub mod interaction_service;
 pub mod layers;
+pub mod limits;
 pub mod namespace_service;
 pub mod pace;
 pub mod page;

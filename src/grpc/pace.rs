@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::deadline::{self, passed};
 use super::error::ApiError;
+use super::hang_up::HangUp;
 
 /// How long a stream may stand still. How long it lasts is up to the caller: an export takes hours
 /// and holds nothing between two messages.
@@ -31,6 +32,8 @@ pub(super) struct Pace {
     pub(super) deadline: Option<Instant>,
     pub(super) limits: PaceLimits,
     pub(super) shutdown: CancellationToken,
+    /// What remains where the client does not even take the error; `None` where nothing does.
+    pub(super) hang_up: Option<HangUp>,
 }
 
 impl Pace {
@@ -44,8 +47,37 @@ impl Pace {
             () = self.shutdown.cancelled() => Err(ApiError::Stopping),
             () = passed(self.deadline) => Err(ApiError::DeadlineExceeded),
             room = sender.reserve() => Ok(room.ok()),
-            () = sleep(self.limits.idle) => Err(ApiError::ReaderStalled),
+            () = sleep(self.limits.idle) => Err(self.stalled()),
         }
+    }
+
+    /// Room for an answer to one of the requests that `waiting` tells of; `None` when nobody will take
+    /// it. Goes on through a shutdown, so that what was received is answered. As long as no request
+    /// waits, the client has all the time that it likes.
+    pub(super) async fn room_for_answer<'a, T>(
+        &self,
+        sender: &'a Sender<T>,
+        waiting: impl Fn() -> bool,
+    ) -> Result<Option<Permit<'a, T>>, ApiError> {
+        let room = sender.reserve();
+        tokio::pin!(room);
+        loop {
+            tokio::select! {
+                biased;
+                () = passed(self.deadline) => return Err(ApiError::DeadlineExceeded),
+                room = &mut room => return Ok(room.ok()),
+                () = sleep(self.limits.idle) => if waiting() { return Err(self.stalled()) },
+            }
+        }
+    }
+
+    /// The error for a client that takes nothing. He finds it behind what is on the way, if he takes
+    /// that in as long a time again.
+    fn stalled(&self) -> ApiError {
+        if let Some(hang_up) = &self.hang_up {
+            hang_up.later(self.limits.idle);
+        }
+        ApiError::ReaderStalled
     }
 
     /// The next message, made by `work`.

@@ -15,13 +15,14 @@ use super::attached::attached;
 use super::decode::interaction::stored;
 use super::decode::list::List;
 use super::error::ApiError;
+use super::limits::StreamPlace;
 use super::pace::Pace;
 use super::page::Page;
 use super::page_token;
 use crate::domain::access::NamespaceId;
 use crate::domain::query::MAX_PAGE_BYTES;
 use crate::domain::sort::Position;
-use crate::repository::{Repository, Start};
+use crate::repository::{self, Repository, Start};
 
 /// Most rows that are asked for before it is known how large rows are: at 256 KiB each, reading
 /// ahead must stay bounded.
@@ -173,17 +174,24 @@ fn position(list: &List, record: &[u8]) -> Result<Position, ApiError> {
 }
 
 fn not_stored() -> ApiError {
-    ApiError::Internal { cause: "a stored record is no interaction".to_owned() }
+    repository::Error::Corrupt("a stored record is no interaction".to_owned()).into()
 }
 
-/// Sends `pages` as the client takes them, until the end, the first error, or `pace` says so.
+/// What a stream of pages works with.
+pub(super) struct Work {
+    pub(super) access: Access,
+    pub(super) pace: Pace,
+    pub(super) _place: StreamPlace,
+}
+
+/// Sends `pages` as the client takes them, until the end, the first error, or the pace says so.
 pub(super) fn stream(
     mut pages: Pages,
-    access: Access,
-    pace: Pace,
+    work: Work,
 ) -> impl Stream<Item = Result<Page, Status>> + Send {
     let (sender, receiver) = mpsc::channel(1);
     let pump = async move {
+        let Work { access, pace, _place } = work;
         // Room first, then the page: otherwise a second one would wait outside of the channel.
         while let Some(room) = pace.room(&sender).await? {
             let page = pace.step(async {

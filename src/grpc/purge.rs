@@ -8,6 +8,7 @@ use super::access::Access;
 use super::attached::attached;
 use super::decode::selection::Purge;
 use super::error::ApiError;
+use super::limits::StreamPlace;
 use super::pace::Pace;
 use super::proto::PurgeInteractionsResponse;
 use crate::domain::query::Selection;
@@ -22,6 +23,8 @@ pub(super) struct Work {
     pub(super) repository: Repository,
     pub(super) access: Access,
     pub(super) pace: Pace,
+    /// Its own among the streams that there may be, as long as it lasts.
+    pub(super) _place: StreamPlace,
 }
 
 /// How far a purge is.

@@ -115,6 +115,21 @@ fn answer(error: ApiError) -> Answer {
             Answer::new(Code::ResourceExhausted, "OVERLOADED", "too many calls are under way")
                 .retry_after(RETRY_SOON)
         }
+        ApiError::TooManyCalls { retry_after } => {
+            let message =
+                "this API key makes too many calls a second; record in batches or streams";
+            Answer::new(Code::ResourceExhausted, "TOO_MANY_CALLS", message).retry_after(retry_after)
+        }
+        ApiError::TooManyStreams => {
+            let message = "this API key has too many streams under way; end one first";
+            Answer::new(Code::ResourceExhausted, "TOO_MANY_STREAMS", message)
+                .retry_after(RETRY_SOON)
+        }
+        ApiError::TooManyRefusals { retry_after } => {
+            let message = "too many calls without a valid API key come from this address";
+            Answer::new(Code::ResourceExhausted, "TOO_MANY_REFUSALS", message)
+                .retry_after(retry_after)
+        }
         ApiError::Stopping => {
             Answer::new(Code::Unavailable, "STOPPING", "the server is about to stop")
                 .retry_after(RETRY_SOON)
@@ -221,6 +236,9 @@ fn log_cause(error: &ApiError) {
         | ApiError::MethodUnknown
         | ApiError::CompressionUnknown
         | ApiError::Overloaded
+        | ApiError::TooManyCalls { .. }
+        | ApiError::TooManyStreams
+        | ApiError::TooManyRefusals { .. }
         | ApiError::Stopping
         | ApiError::ReaderStalled
         | ApiError::DeadlineExceeded => {}

@@ -6,14 +6,14 @@
 
 use futures::{FutureExt as _, Stream};
 use tokio::sync::mpsc;
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
 use super::access::Access;
 use super::attached::attached;
 use super::decode::batch::{self, Received};
 use super::error::ApiError;
+use super::limits::StreamPlace;
+use super::pace::Pace;
 use super::proto::write_interactions_response::ItemResult;
 use super::proto::{WriteInteractionsRequest, WriteInteractionsResponse};
 use super::{deadline, status, transport_status};
@@ -26,8 +26,9 @@ use crate::repository::{Outcome, Repository, Taken};
 pub(super) struct Work {
     pub(super) repository: Repository,
     pub(super) access: Access,
-    pub(super) deadline: Option<Instant>,
-    pub(super) shutdown: CancellationToken,
+    pub(super) pace: Pace,
+    /// Its own among the streams that there may be, as long as it lasts.
+    pub(super) _place: StreamPlace,
 }
 
 /// Answers the batches of `requests` until they end, or with the first error.
@@ -61,7 +62,7 @@ async fn prepare_all(
     while let Ok(room) = ready.reserve().await {
         let request = tokio::select! {
             biased;
-            () = work.shutdown.cancelled() => Err(ApiError::Stopping),
+            () = work.pace.shutdown.cancelled() => Err(ApiError::Stopping),
             request = requests.message() => match request {
                 Ok(Some(request)) => Ok(request),
                 Ok(None) => break,
@@ -100,7 +101,7 @@ async fn write_all(
     answers: mpsc::Sender<WriteInteractionsResponse>,
 ) -> Result<(), ApiError> {
     // Room first, then the write: what is not answered is not to be far ahead of what is.
-    while let Some(room) = in_time(work, async { Ok(answers.reserve().await.ok()) }).await?
+    while let Some(room) = work.pace.room_for_answer(&answers, || !batches.is_empty()).await?
         && let Some(batch) = in_time(work, batches.recv().map(Option::transpose)).await?
     {
         let answer = in_time(work, write(&work.repository, batch)).await?;
@@ -114,7 +115,7 @@ async fn in_time<T>(
     work: &Work,
     step: impl Future<Output = Result<T, ApiError>>,
 ) -> Result<T, ApiError> {
-    deadline::within(work.deadline, step).await
+    deadline::within(work.pace.deadline, step).await
 }
 
 async fn write(

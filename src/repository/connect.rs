@@ -8,7 +8,7 @@ use sea_orm::{
 };
 use tokio::task::JoinError;
 
-use super::write_queue::Turn;
+use super::turns::{Party, Turn};
 use super::{Dialect, Error, Repository};
 
 mod migrate;
@@ -67,13 +67,14 @@ impl Repository {
     ///
     /// When it does not.
     pub async fn ping(&self) -> Result<(), Error> {
-        Ok(self.reader.ping().await?)
+        Ok(self.aside.ping().await?)
     }
 
     /// Closes the connections once what runs on them has ended. A repository that is dropped
     /// without it loses nothing; SQLite then leaves its log to the next start.
     pub async fn close(&self) {
-        for connection in [&self.reader, &self.writer] {
+        let others = [&self.aside, &self.writer];
+        for connection in self.readers.pools().iter().chain(others) {
             if let Err(error) = connection.close_by_ref().await {
                 tracing::warn!(error = %error, "database connection not closed cleanly");
             }
@@ -82,14 +83,20 @@ impl Repository {
 
     /// Begins a transaction that will write, within two seconds or not at all. The turn is to be
     /// kept until it has ended.
-    pub(super) async fn begin_write(&self) -> Result<(DatabaseTransaction, Turn), Error> {
-        let turn = self.writes.soon().await?;
+    pub(super) async fn begin_write(
+        &self,
+        party: Party,
+    ) -> Result<(DatabaseTransaction, Turn), Error> {
+        let turn = self.writes.soon(party).await?;
         Ok((self.begin().await?, turn))
     }
 
     /// The same for work that can wait as long as it takes.
-    pub(super) async fn begin_bulk_write(&self) -> Result<(DatabaseTransaction, Turn), Error> {
-        let turn = self.writes.in_bulk().await;
+    pub(super) async fn begin_bulk_write(
+        &self,
+        party: Party,
+    ) -> Result<(DatabaseTransaction, Turn), Error> {
+        let turn = self.writes.in_bulk(party).await?;
         Ok((self.begin().await?, turn))
     }
 

@@ -40,6 +40,7 @@ impl From<DbErr> for Error {
             Kind::Contended => Self::Contended(error),
             Kind::Full => Self::Full(error),
             Kind::TimedOut => Self::TimedOut(error),
+            Kind::Corrupt => Self::Corrupt(error.to_string()),
             Kind::Failed => Self::Failed(error),
         }
     }
@@ -50,6 +51,7 @@ enum Kind {
     Contended,
     Full,
     TimedOut,
+    Corrupt,
     Failed,
 }
 
@@ -86,6 +88,8 @@ fn by_code(code: &str) -> Kind {
             13 => Kind::Full,
             // SQLITE_INTERRUPT
             9 => Kind::TimedOut,
+            // SQLITE_CORRUPT, SQLITE_NOTADB
+            11 | 26 => Kind::Corrupt,
             _ => Kind::Failed,
         };
     }
@@ -96,6 +100,8 @@ fn by_code(code: &str) -> Kind {
         "57014" | "55P03" => Kind::TimedOut,
         // serialization_failure, deadlock_detected
         "40001" | "40P01" => Kind::Contended,
+        // data_corrupted, index_corrupted
+        "XX001" | "XX002" => Kind::Corrupt,
         // Connection exceptions, insufficient resources, operator intervention.
         code if code.starts_with("08") || code.starts_with("53") || code.starts_with("57") => {
             Kind::Unavailable

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::{Query as Sql, SelectStatement};
+use sea_orm::sea_query::{ExprTrait as _, Query as Sql, SelectStatement};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 
 use super::entity::{api_key, api_key_namespace};
@@ -57,7 +57,7 @@ impl Repository {
         organisation: i64,
         new: NewKey,
     ) -> Result<(ApiKey, KeySecret), Error> {
-        let (transaction, _turn) = self.begin_write().await?;
+        let (transaction, _turn) = self.begin_write(None).await?;
         let created = insert(&transaction, organisation, new, now()).await?;
         transaction.commit().await?;
         Ok(created)
@@ -72,10 +72,10 @@ impl Repository {
         let select = api_key::Entity::find()
             .order_by_asc(api_key::Column::CreatedAtUs)
             .order_by_asc(api_key::Column::KeyId);
-        let rows = select.all(&self.reader).await?;
+        let rows = select.all(&self.aside).await?;
         let grants = api_key_namespace::Entity::find()
             .order_by_asc(api_key_namespace::Column::NamespaceId)
-            .all(&self.reader)
+            .all(&self.aside)
             .await?;
         with_grants(rows, grants)
     }
@@ -106,12 +106,12 @@ impl Repository {
         if let Some(place) = after {
             page.after(place);
         }
-        let rows = page.first(limit).all(&self.reader).await?;
+        let rows = page.first(limit).all(&self.aside).await?;
         let ids = rows.iter().map(|row| row.key_id.as_str());
         let grants = api_key_namespace::Entity::find()
             .filter(api_key_namespace::Column::KeyId.is_in(ids))
             .order_by_asc(api_key_namespace::Column::NamespaceId)
-            .all(&self.reader)
+            .all(&self.aside)
             .await?;
         with_grants(rows, grants)
     }
@@ -128,21 +128,25 @@ impl Repository {
     ) -> Result<Option<ApiKey>, Error> {
         let select = api_key::Entity::find_by_id(key_id)
             .filter(api_key::Column::OrganisationId.eq(organisation));
-        let Some(row) = select.one(&self.reader).await? else { return Ok(None) };
-        let namespaces = grants(&self.reader, key_id).await?;
+        let Some(row) = select.one(&self.aside).await? else { return Ok(None) };
+        let namespaces = grants(&self.aside, key_id).await?;
         to_key(row, namespaces).map(Some)
     }
 
-    /// The key whose secret has this hash, be it valid or not.
+    /// The key whose secret has this hash, if it is valid at `now`. One that is revoked or expired
+    /// takes as long to find out as one that there never was.
     ///
     /// # Errors
     ///
     /// When the database fails, or the row holds what no key can have.
-    pub async fn key_by_hash(&self, hash: &[u8; 32]) -> Result<Option<ApiKey>, Error> {
-        let select =
-            api_key::Entity::find().filter(api_key::Column::SecretHash.eq(hash.as_slice()));
-        let Some(row) = select.one(&self.reader).await? else { return Ok(None) };
-        let namespaces = grants(&self.reader, &row.key_id).await?;
+    pub async fn valid_key(&self, hash: &[u8; 32], now: Micros) -> Result<Option<ApiKey>, Error> {
+        let expires_at = api_key::Column::ExpiresAtUs;
+        let select = api_key::Entity::find()
+            .filter(api_key::Column::SecretHash.eq(hash.as_slice()))
+            .filter(api_key::Column::RevokedAtUs.is_null())
+            .filter(expires_at.is_null().or(expires_at.gt(now)));
+        let Some(row) = select.one(&self.aside).await? else { return Ok(None) };
+        let namespaces = grants(&self.aside, &row.key_id).await?;
         to_key(row, namespaces).map(Some)
     }
 }

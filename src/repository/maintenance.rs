@@ -40,7 +40,7 @@ impl Repository {
             .update_columns([lease::Column::Holder, lease::Column::ExpiresAtUs])
             .action_and_where(free.or(ours))
             .to_owned();
-        let (transaction, _turn) = self.begin_write().await?;
+        let (transaction, _turn) = self.begin_write(None).await?;
         let insert = lease::Entity::insert(row).on_conflict(take);
         let taken = insert.exec_without_returning(&transaction).await?;
         transaction.commit().await?;
@@ -53,7 +53,7 @@ impl Repository {
     /// When the database fails; it then runs out by itself.
     pub async fn give_lease_back(&self, lease: &Lease) -> Result<(), Error> {
         let Lease { name, holder } = lease;
-        let (transaction, _turn) = self.begin_write().await?;
+        let (transaction, _turn) = self.begin_write(None).await?;
         let delete = lease::Entity::delete_many()
             .filter(lease::Column::Name.eq(*name))
             .filter(lease::Column::Holder.eq(holder.as_str()));
@@ -69,7 +69,7 @@ impl Repository {
         let select = namespace::Entity::find()
             .filter(namespace::Column::RetentionUs.is_not_null())
             .order_by_asc(namespace::Column::NamespaceId);
-        let rows = select.all(&self.reader).await?.into_iter();
+        let rows = select.all(&self.aside).await?.into_iter();
         Ok(rows
             .filter_map(|row| Some((NamespaceId(row.namespace_id), row.retention_us?)))
             .collect())
@@ -83,7 +83,7 @@ impl Repository {
         let select = removed_namespace::Entity::find()
             .order_by_asc(removed_namespace::Column::RemovedAtUs)
             .order_by_asc(removed_namespace::Column::NamespaceId);
-        let rows = select.all(&self.reader).await?.into_iter();
+        let rows = select.all(&self.aside).await?.into_iter();
         Ok(rows.map(|row| (NamespaceId(row.namespace_id), row.removed_at_us)).collect())
     }
 
@@ -92,7 +92,7 @@ impl Repository {
     /// # Errors
     /// When the database fails.
     pub async fn forget_namespace(&self, namespace: NamespaceId) -> Result<(), Error> {
-        let (transaction, _turn) = self.begin_write().await?;
+        let (transaction, _turn) = self.begin_write(None).await?;
         removed_namespace::Entity::delete_by_id(namespace.0).exec(&transaction).await?;
         Ok(transaction.commit().await?)
     }

@@ -6,7 +6,8 @@
 use sea_orm::{DatabaseBackend, DatabaseConnection};
 
 use callers::Callers;
-use write_queue::WriteQueue;
+use readers::Readers;
+use turns::Turns;
 
 mod callers;
 mod condition;
@@ -22,11 +23,13 @@ mod maintenance;
 mod namespaces;
 mod random;
 mod read;
+mod readers;
 mod regex_postgres;
 mod remove;
 mod search;
+mod turns;
+mod verify;
 mod write;
-mod write_queue;
 
 pub use connect::{ConnectError, MigrationState, Settings, SettingsError};
 pub use error::Error;
@@ -35,6 +38,7 @@ pub use maintenance::Lease;
 pub use namespaces::{NewNamespaceError, RemoveNamespaceError};
 pub use read::Start;
 pub use remove::{MAX_REMOVED, Removed};
+pub use verify::StoredRow;
 pub use write::{Batch, Conflict, NewInteraction, Outcome, Taken, WriteError};
 
 /// The organisation that everything belongs to until there is another; migrations make it.
@@ -62,10 +66,13 @@ impl Dialect {
 #[derive(Debug, Clone)]
 pub struct Repository {
     dialect: Dialect,
-    /// Connections for reading. In PostgreSQL the same pool as `writer`.
-    reader: DatabaseConnection,
+    /// Connections for reading. In PostgreSQL of the same pool as `writer`.
+    readers: Readers,
     /// Connections for writing: in SQLite a single one, because it has one writer at a time.
     writer: DatabaseConnection,
-    writes: WriteQueue,
+    /// A few connections for short looks at keys and namespaces, which every call waits for: no
+    /// query of a caller's gets at these.
+    aside: DatabaseConnection,
+    writes: Turns,
     callers: Callers,
 }

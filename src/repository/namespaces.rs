@@ -82,7 +82,7 @@ impl Repository {
             created_at_us: Set(created.created_at),
             retention_us: Set(created.retention),
         };
-        let (transaction, _turn) = self.begin_write().await?;
+        let (transaction, _turn) = self.begin_write(None).await?;
         let insert = namespace::Entity::insert(row).exec_without_returning(&transaction).await;
         match insert {
             Ok(_) => {
@@ -103,7 +103,7 @@ impl Repository {
     /// When the database fails.
     pub async fn namespaces(&self) -> Result<Vec<Namespace>, Error> {
         let select = namespace::Entity::find().order_by_asc(namespace::Column::Name);
-        Ok(select.all(&self.reader).await?.into_iter().map(to_namespace).collect())
+        Ok(select.all(&self.aside).await?.into_iter().map(to_namespace).collect())
     }
 
     /// The next namespaces of an organisation by name, at most `limit`: those that follow the name
@@ -129,7 +129,7 @@ impl Repository {
         if let Some(name) = after {
             page.after(name);
         }
-        let rows = page.first(limit).all(&self.reader).await?;
+        let rows = page.first(limit).all(&self.aside).await?;
         Ok(rows.into_iter().map(to_namespace).collect())
     }
 
@@ -156,7 +156,7 @@ impl Repository {
         let select = namespace::Entity::find()
             .filter(namespace::Column::OrganisationId.eq(organisation))
             .filter(either);
-        Ok(select.all(&self.reader).await?.into_iter().map(to_namespace).collect())
+        Ok(select.all(&self.aside).await?.into_iter().map(to_namespace).collect())
     }
 
     /// An organisation's namespace of this name.
@@ -172,7 +172,7 @@ impl Repository {
         let select = namespace::Entity::find()
             .filter(namespace::Column::OrganisationId.eq(organisation))
             .filter(namespace::Column::Name.eq(name));
-        Ok(select.one(&self.reader).await?.map(to_namespace))
+        Ok(select.one(&self.aside).await?.map(to_namespace))
     }
 
     /// A namespace by its id, if the organisation owns it.
@@ -187,7 +187,7 @@ impl Repository {
     ) -> Result<Option<Namespace>, Error> {
         let select = namespace::Entity::find_by_id(id.0)
             .filter(namespace::Column::OrganisationId.eq(organisation));
-        Ok(select.one(&self.reader).await?.map(to_namespace))
+        Ok(select.one(&self.aside).await?.map(to_namespace))
     }
 
     /// Changes how long a namespace's interactions are kept; `None`: for ever. Returns it as it is
@@ -203,7 +203,7 @@ impl Repository {
         retention: Option<Micros>,
     ) -> Result<Option<Namespace>, Error> {
         let owned = namespace::Column::OrganisationId.eq(organisation);
-        let (transaction, _turn) = self.begin_write().await?;
+        let (transaction, _turn) = self.begin_write(None).await?;
         namespace::Entity::update_many()
             .col_expr(namespace::Column::RetentionUs, Expr::value(retention))
             .filter(namespace::Column::NamespaceId.eq(id.0))
@@ -229,7 +229,7 @@ impl Repository {
         id: NamespaceId,
         force: bool,
     ) -> Result<(), RemoveNamespaceError> {
-        let (transaction, _turn) = self.begin_write().await?;
+        let (transaction, _turn) = self.begin_write(None).await?;
         // First of all, so that of two that remove it the other waits here, and then finds nothing.
         let deleted = namespace::Entity::delete_many()
             .filter(namespace::Column::NamespaceId.eq(id.0))

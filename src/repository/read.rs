@@ -41,6 +41,7 @@ impl Repository {
         limit: u64,
         max_bytes: usize,
     ) -> Result<Vec<Bytes>, Error> {
+        let reader = self.readers.soon(Some(query.selection.namespace)).await?;
         let mut records = Vec::new();
         let mut weight = 0;
         for statement in self.page_statements(query, start, limit) {
@@ -49,7 +50,7 @@ impl Repository {
                 break;
             };
             let statement = with_limit(statement, room);
-            let mut rows = self.reader.stream(&statement).await?;
+            let mut rows = reader.stream(&statement).await?;
             while let Some(row) = rows.try_next().await? {
                 let record = record(&row)?;
                 weight += record.len();
@@ -91,7 +92,8 @@ impl Repository {
         let run = keyset::whole(compiler, &query.sort, start.as_ref());
         let mut select = narrowed(&selected(compiler, &query.selection), run);
         select.limit(1).offset(place.saturating_sub(1));
-        self.read_one(&select).await?.map(|row| record(&row)).transpose()
+        let row = self.read_one(query.selection.namespace, &select).await?;
+        row.map(|row| record(&row)).transpose()
     }
 
     /// How many interactions are in `selection`.
@@ -100,7 +102,7 @@ impl Repository {
     /// When the database fails.
     pub async fn count(&self, selection: &Selection) -> Result<u64, Error> {
         let select = self.count_statement(selection);
-        let row = self.read_one(&select).await?;
+        let row = self.read_one(selection.namespace, &select).await?;
         let count = row.map(|row| row.try_get_by_index::<i64>(0)).transpose()?.unwrap_or_default();
         Ok(u64::try_from(count).unwrap_or_default())
     }
@@ -126,11 +128,17 @@ impl Repository {
         let window = Window { visible_since, recorded_before: None };
         let mut select = in_namespace(self.compiler(namespace), window);
         select.and_where(Expr::col(Column::InteractionId).eq(id));
-        self.read_one(&select).await?.map(|row| record(&row)).transpose()
+        let row = self.read_one(namespace, &select).await?;
+        row.map(|row| record(&row)).transpose()
     }
 
-    async fn read_one(&self, select: &SelectStatement) -> Result<Option<QueryResult>, Error> {
-        Ok(self.callers.answer(self.reader.query_one(select)).await?)
+    async fn read_one(
+        &self,
+        namespace: NamespaceId,
+        select: &SelectStatement,
+    ) -> Result<Option<QueryResult>, Error> {
+        let reader = self.readers.soon(Some(namespace)).await?;
+        Ok(self.callers.answer(reader.query_one(select)).await?)
     }
 
     /// A statement as text, with its values, as this database gets it.

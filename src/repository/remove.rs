@@ -39,7 +39,7 @@ impl Repository {
         let mut delete = of_namespace(namespace);
         delete.and_where(Expr::col(Column::InteractionId).eq(id));
         let remove = async {
-            let (transaction, _turn) = self.begin_write().await?;
+            let (transaction, _turn) = self.begin_write(Some(namespace)).await?;
             let count = self.delete(&transaction, delete).await?;
             transaction.commit().await?;
             Ok(count > 0)
@@ -75,7 +75,7 @@ impl Repository {
             // One that was removed and recorded anew in the meantime is another one.
             .and_where(Expr::col(Column::CreatedAtUs).lte(newest));
         let remove = async {
-            let (transaction, _turn) = self.begin_bulk_write().await?;
+            let (transaction, _turn) = self.begin_bulk_write(Some(selection.namespace)).await?;
             let count = self.delete(&transaction, delete).await?;
             transaction.commit().await?;
             Ok(Removed { count, next })
@@ -103,7 +103,8 @@ impl Repository {
         limit: u64,
     ) -> Result<Vec<Doomed>, Error> {
         let statement = self.removal_statement(selection, start, limit);
-        let rows = self.callers.answer(self.reader.query_all(&statement)).await?;
+        let reader = self.readers.soon(Some(selection.namespace)).await?;
+        let rows = self.callers.answer(reader.query_all(&statement)).await?;
         let doomed = rows.iter().map(|row| {
             Ok(Doomed {
                 id: row.try_get_by_index(0)?,

@@ -156,8 +156,8 @@ impl Repository {
         keep: Keep,
     ) -> Result<Vec<Result<Outcome, Taken>>, Error> {
         let (transaction, _turn) = match keep {
-            Keep::All | Keep::Nothing => self.begin_write().await?,
-            Keep::Each => self.begin_bulk_write().await?,
+            Keep::All | Keep::Nothing => self.begin_write(Some(batch.namespace)).await?,
+            Keep::Each => self.begin_bulk_write(Some(batch.namespace)).await?,
         };
         let (inserted, present) = self.insert_or_find(&transaction, batch).await?;
         let fates = judge(batch, &inserted, &present);

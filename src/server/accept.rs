@@ -5,11 +5,9 @@
 
 mod connection;
 mod occasional;
-mod places;
 
-use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,10 +20,13 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::either::Either;
 
-use self::connection::{Connection, PREFACE};
+pub(super) use self::connection::Connection;
+
+use self::connection::PREFACE;
 use self::occasional::Occasional;
-use self::places::{Place, Places};
 use super::tls::Tls;
+use crate::peer::peer;
+use crate::places::{Full, Place, Places};
 
 /// Connections at a time, of all clients.
 const MAX_CONNECTIONS: usize = 1_000;
@@ -71,7 +72,7 @@ pub(super) fn connections(
     listener: TcpListener,
     limits: Limits,
     tls: Option<Arc<Tls>>,
-) -> impl Stream<Item = Result<Connection, Infallible>> {
+) -> impl Stream<Item = Connection> {
     let places = Places::new(limits.connections, limits.connections_per_peer);
     let entrance = Entrance {
         listener,
@@ -85,7 +86,7 @@ pub(super) fn connections(
     };
     futures::stream::unfold(entrance, |mut entrance| async move {
         let connection = entrance.next().await;
-        Some((Ok(connection), entrance))
+        Some((connection, entrance))
     })
 }
 
@@ -93,7 +94,7 @@ struct Entrance {
     listener: TcpListener,
     limits: Limits,
     tls: Option<Arc<Tls>>,
-    places: Places,
+    places: Places<IpAddr>,
     /// Each in a task of its own: nobody waits for a client that is slow to speak.
     arriving: JoinSet<Option<Connection>>,
     closed_until: Instant,
@@ -118,12 +119,16 @@ impl Entrance {
         }
     }
 
-    fn admit(&mut self, socket: TcpStream, peer: SocketAddr) {
-        let place = match self.places.take(peer.ip()) {
+    fn admit(&mut self, socket: TcpStream, address: SocketAddr) {
+        let place = match self.places.take(peer(address.ip())) {
             Ok(place) => place,
-            Err(limit) => {
+            Err(full) => {
+                let limit = match full {
+                    Full::Everywhere => "connections",
+                    Full::ForHolder => "connections of one peer",
+                };
                 if let Some(before) = self.refusals.now() {
-                    tracing::warn!(%peer, %limit, before, "connection refused");
+                    tracing::warn!(peer = %address, limit, before, "connection refused");
                 }
                 return;
             }
@@ -133,7 +138,7 @@ impl Entrance {
             match arrive(socket, place, &limits, tls).await {
                 Ok(connection) => Some(connection),
                 Err(error) => {
-                    tracing::debug!(%peer, %error, "connection closed before its first call");
+                    tracing::debug!(peer = %address, %error, "connection closed before its first call");
                     None
                 }
             }
@@ -155,7 +160,7 @@ async fn accept(listener: &TcpListener, start: Instant) -> io::Result<(TcpStream
 
 async fn arrive(
     socket: TcpStream,
-    place: Place,
+    place: Place<IpAddr>,
     limits: &Limits,
     tls: Option<Arc<Tls>>,
 ) -> io::Result<Connection> {

@@ -12,6 +12,7 @@ pub mod database;
 pub mod documents;
 pub mod evaluator;
 pub mod generators;
+pub mod heavy;
 pub mod ingest;
 pub mod messages;
 mod pools;

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use interactions::grpc::limits::CallLimits;
 use interactions::grpc::proto;
 use interactions::grpc::proto::interaction_service_client::InteractionServiceClient;
 use interactions::repository::{Repository, Settings};
@@ -40,8 +41,14 @@ pub struct SocketServer {
 impl SocketServer {
     /// Serves the database at `url` on a free port.
     pub async fn start(url: &str) -> Self {
+        Self::start_within(url, CallLimits::default()).await
+    }
+
+    /// The same within `limits`.
+    pub async fn start_within(url: &str, limits: CallLimits) -> Self {
         let repository = Repository::connect(&Settings::from_url(url).unwrap()).await.unwrap();
-        let bound = server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let mut bound = server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        bound.call_limits = limits;
         let address = bound.local_addr;
         let shutdown = CancellationToken::new();
         let running = tokio::spawn(server::run(bound, repository, shutdown.clone()));

@@ -52,6 +52,13 @@ impl TestService {
         }
     }
 
+    /// The same over the same data, opened anew as `repository`.
+    pub fn reopened(&self, repository: &Repository) -> Self {
+        let auth = Arc::new(Auth::new(repository.clone()));
+        let service = InteractionServiceImpl::new(repository.clone(), auth, self.shutdown.clone());
+        Self { service, ..self.clone() }
+    }
+
     /// `message` with the credentials of the caller.
     pub fn request<T>(&self, message: T) -> Request<T> {
         let mut request = Request::new(message);
@@ -67,7 +74,10 @@ impl TestService {
                 interactions: batch.to_vec(),
                 validate_only: false,
             };
-            self.service.batch_create_interactions(self.request(request)).await.unwrap();
+            let mut request = self.request(request);
+            // A machine that is busy with other things takes its time.
+            request.metadata_mut().insert("grpc-timeout", "30S".parse().unwrap());
+            self.service.batch_create_interactions(request).await.unwrap();
         }
     }
 

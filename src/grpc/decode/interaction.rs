@@ -59,6 +59,15 @@ pub(in crate::grpc) fn stored(record: &[u8]) -> Option<Interaction> {
     violations.is_empty().then_some(interaction)
 }
 
+/// The hash of a stored interaction as it was worked out when it was recorded; `None` when it is not
+/// one.
+pub(in crate::grpc) fn stored_content_hash(record: &[u8]) -> Option<[u8; 16]> {
+    let mut message = proto::Interaction::decode(record).ok()?;
+    message.timestamp = None;
+    message.created_at = None;
+    Some(content_hash(&message))
+}
+
 /// Half a SHA-256 of what the caller sent, times aside. Maps are encoded in the order of their keys,
 /// so equal content has equal bytes.
 fn content_hash(message: &proto::Interaction) -> [u8; 16] {

@@ -43,7 +43,7 @@ impl Repository {
     ///
     /// When the database fails, or has a migration that this program does not know.
     pub async fn migration_states(&self) -> Result<Vec<MigrationState>, Error> {
-        let migrations = Migrator::get_migration_with_status_read_only(&self.reader).await?;
+        let migrations = Migrator::get_migration_with_status_read_only(&self.aside).await?;
         let state = |migration: &interactions_migrations::Migration| MigrationState {
             name: migration.name().to_owned(),
             applied: migration.status() == MigrationStatus::Applied,

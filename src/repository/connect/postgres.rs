@@ -10,11 +10,17 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 
 use super::{ConnectError, connection_error};
 use crate::repository::callers::Callers;
-use crate::repository::write_queue::WriteQueue;
+use crate::repository::readers::Readers;
+use crate::repository::turns::{Room, Turns};
 use crate::repository::{Dialect, Error, Repository};
 
-/// Connections at most.
+/// Who may read at a time, and who may write: each with a connection.
+const READS: Room = Room { all: 12, one_namespace: 9, bulk: 0 };
+const WRITES: Room = Room { all: 8, one_namespace: 6, bulk: 6 };
+/// Connections for these.
 const CONNECTIONS: u32 = 20;
+/// Connections for short looks at keys and namespaces.
+const ASIDE: u32 = 2;
 /// How long the first connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a call waits for a free connection before it is turned away.
@@ -64,13 +70,16 @@ pub(super) async fn connect(options: &PgConnectOptions) -> Result<Repository, Co
     check_server(&options).await?;
     let callers = Callers::new();
     let pool = returning(pool(CONNECTIONS), callers.clone());
-    let pool = pool.connect_with(options).await.map_err(connection_error)?;
+    let pool = pool.connect_with(options.clone()).await.map_err(connection_error)?;
+    // Made when it is first needed.
+    let aside = self::pool(ASIDE).connect_lazy_with(options);
     let connection = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
     Ok(Repository {
         dialect: Dialect::Postgres,
-        reader: connection.clone(),
+        readers: Readers::on_one_pool(READS, connection.clone()),
         writer: connection,
-        writes: WriteQueue::new(Dialect::Postgres),
+        aside: SqlxPostgresConnector::from_sqlx_postgres_pool(aside),
+        writes: Turns::new(WRITES),
         callers,
     })
 }

@@ -1,6 +1,7 @@
 //! SQLite: one connection that writes, and a few that read beside it.
 
 use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sea_orm::SqlxSqliteConnector;
@@ -11,11 +12,17 @@ use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::{ConnectError, connection_error};
 use crate::repository::callers::{Caller, Callers};
-use crate::repository::write_queue::WriteQueue;
+use crate::repository::readers::Readers;
+use crate::repository::turns::{Room, Turns};
 use crate::repository::{Dialect, Repository};
 
-/// Readers at a time. They share the machine with the writer, and each has a thread of its own.
-const READERS: u32 = 4;
+/// Who may read at a time, each with a connection. They share the machine with the writer, and each has
+/// a thread of its own.
+const READS: Room = Room { all: 4, one_namespace: 3, bulk: 0 };
+/// SQLite has one writer.
+const WRITES: Room = Room { all: 1, one_namespace: 1, bulk: 1 };
+/// Connections for short looks at keys and namespaces.
+const ASIDE: u32 = 1;
 /// How long a statement waits for a lock of another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a call waits for a free connection before it is turned away.
@@ -38,20 +45,25 @@ pub(super) async fn connect(options: &SqliteConnectOptions) -> Result<Repository
     create_directory(options.get_filename()).await?;
     let options = configured(options.clone());
     // The writer comes first: it makes the file, and switches it to a write-ahead log.
-    let writer = pool(1)
+    let writer = lasting(1)
+        .after_release(|connection, _| Box::pin(is_settled(connection)))
         .connect_with(options.clone().optimize_on_close(true, ANALYSIS_LIMIT))
         .await
         .map_err(connection_error)?;
     // A file opened read-only could not be read after a crash, when the log must be recovered.
-    let reader = watched(pool(READERS))
-        .connect_with(options.create_if_missing(false).pragma("query_only", "ON"))
-        .await
-        .map_err(connection_error)?;
+    let options = options.create_if_missing(false).pragma("query_only", "ON");
+    let mut readers = Vec::new();
+    for _ in 0..READS.all {
+        let reader = watched(lasting(1)).connect_with(options.clone()).await;
+        readers.push(SqlxSqliteConnector::from_sqlx_sqlite_pool(reader.map_err(connection_error)?));
+    }
+    let aside = lasting(ASIDE).connect_with(options).await.map_err(connection_error)?;
     Ok(Repository {
         dialect: Dialect::Sqlite,
-        reader: SqlxSqliteConnector::from_sqlx_sqlite_pool(reader),
+        readers: Readers::on_pools(READS, readers),
         writer: SqlxSqliteConnector::from_sqlx_sqlite_pool(writer),
-        writes: WriteQueue::new(Dialect::Sqlite),
+        aside: SqlxSqliteConnector::from_sqlx_sqlite_pool(aside),
+        writes: Turns::new(WRITES),
         callers: Callers::new(),
     })
 }
@@ -82,7 +94,7 @@ fn configured(options: SqliteConnectOptions) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-fn pool(connections: u32) -> SqlitePoolOptions {
+fn lasting(connections: u32) -> SqlitePoolOptions {
     SqlitePoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -90,30 +102,42 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
-        .after_release(|connection, _| Box::pin(is_settled(connection)))
 }
 
-/// Queries on these connections end when their callers leave. Not on the one that writes: SQLite
-/// rolls a transaction back whose statement is interrupted, unknown to sqlx. What runs there is short.
+/// A query on the connection of this pool, its only one, ends when its caller leaves. Not so on the one
+/// that writes: SQLite rolls a transaction back whose statement is interrupted, unknown to sqlx. What
+/// runs there is short.
 fn watched(pool: SqlitePoolOptions) -> SqlitePoolOptions {
-    pool.after_connect(|connection, _| Box::pin(watch(connection))).before_acquire(
-        |connection, _| {
-            Box::pin(async {
-                watch(connection).await?;
-                Ok(true)
-            })
-        },
-    )
+    // The handler is installed once, and finds here for whom the connection works: to tell it takes
+    // no trip to the thread that has the connection.
+    let present = Arc::new(Mutex::new(Caller::default()));
+    let watched = Arc::clone(&present);
+    pool.after_connect(move |connection, _| {
+        let watched = Arc::clone(&watched);
+        Box::pin(async move {
+            *lock(&watched) = Caller::current().unwrap_or_default();
+            let mut handle = connection.lock_handle().await?;
+            handle.set_progress_handler(INSTRUCTIONS, move || !lock(&watched).is_gone());
+            Ok(())
+        })
+    })
+    .before_acquire(move |connection, _| {
+        let present = Arc::clone(&present);
+        Box::pin(async move {
+            let left = lock(&present).is_gone();
+            if left {
+                // His query may still run, and is to end as his.
+                connection.ping().await?;
+            }
+            *lock(&present) = Caller::current().unwrap_or_default();
+            Ok(true)
+        })
+    })
 }
 
-/// Has the next query on `connection` stop once the caller leaves who now takes it.
-async fn watch(connection: &mut SqliteConnection) -> sqlx::Result<()> {
-    let mut handle = connection.lock_handle().await?;
-    match Caller::current() {
-        Some(caller) => handle.set_progress_handler(INSTRUCTIONS, move || !caller.is_gone()),
-        None => handle.remove_progress_handler(),
-    }
-    Ok(())
+/// Nothing in here panics halfway through a change.
+fn lock(present: &Mutex<Caller>) -> MutexGuard<'_, Caller> {
+    present.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether a connection that comes back has no transaction, by the count that sqlx keeps. A ROLLBACK

@@ -22,7 +22,7 @@ async fn migrations_go_up_and_down_again() {
 async fn sqlite_is_set_up_to_lose_nothing_and_readers_cannot_write() {
     use sea_orm::{ConnectionTrait as _, Statement};
     let (repository, _directory) = empty().await;
-    for (connection, query_only) in [(&repository.writer, 0), (&repository.reader, 1)] {
+    for (connection, query_only) in [(&repository.writer, 0), (&repository.readers.pools()[0], 1)] {
         for (pragma, expected) in [
             ("synchronous", 2),
             ("foreign_keys", 1),
@@ -56,15 +56,19 @@ async fn a_query_ends_when_its_caller_leaves_and_leaves_the_next_one_alone() {
         );
         Statement::from_string(sea_orm::DatabaseBackend::Sqlite, sql)
     };
-    // As many as there are readers, all of which would never end.
-    let endless = (0..4).map(|_| {
-        let query = repository.callers.answer(repository.reader.query_one_raw(statement("")));
-        tokio::time::timeout(Duration::from_millis(100), query)
+    // As many as one may have, all of which would never end.
+    let endless = (0..3).map(|_| {
+        let query = async {
+            let reader = repository.readers.soon(None).await.unwrap();
+            reader.query_one_raw(statement("")).await
+        };
+        tokio::time::timeout(Duration::from_millis(100), repository.callers.answer(query))
     });
     assert!(futures::future::join_all(endless).await.iter().all(Result::is_err));
     let left = Instant::now();
     let short = (0..4).map(|_| async {
-        let row = repository.reader.query_one_raw(statement("LIMIT 100000")).await;
+        let reader = repository.readers.soon(None).await.unwrap();
+        let row = reader.query_one_raw(statement("LIMIT 100000")).await;
         row.unwrap().unwrap().try_get_by_index::<i64>(0).unwrap()
     });
     assert_eq!(futures::future::join_all(short).await, [100_000; 4]);

@@ -65,7 +65,7 @@ impl Repository {
         overlap: Micros,
         expires_at: Option<Micros>,
     ) -> Result<RotatedKey, RotateKeyError> {
-        let (transaction, _turn) = self.begin_write().await?;
+        let (transaction, _turn) = self.begin_write(None).await?;
         let rotated = replace(&transaction, organisation, key_id, overlap, expires_at).await;
         match &rotated {
             Ok(_) => transaction.commit().await.map_err(Error::from)?,
@@ -85,7 +85,7 @@ impl Repository {
         organisation: i64,
         key_id: &str,
     ) -> Result<Option<ChangedKey>, Error> {
-        let (transaction, _turn) = self.begin_write().await?;
+        let (transaction, _turn) = self.begin_write(None).await?;
         let mut found = locked(&transaction, organisation, key_id).await?;
         if let Some(ChangedKey { key, hash: _ }) = &mut found
             && key.revoked_at.is_none()
@@ -109,7 +109,7 @@ impl Repository {
         let uses: BTreeMap<_, _> = uses.iter().map(|(key_id, at)| (key_id, *at)).collect();
         let uses: Vec<_> = uses.into_iter().collect();
         for some in uses.chunks(USES_AT_ONCE) {
-            let (transaction, _turn) = self.begin_write().await?;
+            let (transaction, _turn) = self.begin_write(None).await?;
             for (key_id, at) in some {
                 let earlier = Condition::any()
                     .add(api_key::Column::LastUsedAtUs.is_null())

@@ -21,13 +21,13 @@ async fn a_key_comes_back_as_it_was_made() {
         expires_at: Some(i64::MAX),
     };
     let (key, secret) = repository.create_key(new.clone()).await.unwrap();
-    assert_eq!(repository.key_by_hash(&secret.hash()).await.unwrap(), Some(key.clone()));
+    assert_eq!(repository.valid_key(&secret.hash(), 0).await.unwrap(), Some(key.clone()));
     let open = NewKey { namespaces: Vec::new(), default_namespace: None, expires_at: None, ..new };
     let (other, _) = repository.create_key(open).await.unwrap();
     let mut keys = repository.keys().await.unwrap();
     keys.sort_by_key(|listed| listed.key_id != key.key_id);
     assert_eq!(keys, [key, other]);
-    assert_eq!(repository.key_by_hash(&[0; 32]).await.unwrap(), None);
+    assert_eq!(repository.valid_key(&[0; 32], 0).await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -49,7 +49,7 @@ async fn what_is_removed_is_noted_once_and_its_grants_stay() {
     repository.remove_namespace(DEFAULT_ORGANISATION, namespace, false).await.unwrap();
     let again = repository.remove_namespace(DEFAULT_ORGANISATION, namespace, true).await;
     assert!(matches!(again, Err(RemoveNamespaceError::Missing)), "{again:?}");
-    let removed = removed_namespace::Entity::find().all(&repository.reader).await.unwrap();
+    let removed = removed_namespace::Entity::find().all(&repository.aside).await.unwrap();
     let ids: Vec<_> = removed.iter().map(|row| row.namespace_id).collect();
     assert_eq!(ids, [namespace.0]);
     // Without them it would be confined to nothing.

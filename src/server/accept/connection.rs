@@ -1,7 +1,7 @@
 //! A connection that has begun to speak HTTP/2.
 
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -11,7 +11,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::either::Either;
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
-use super::places::Place;
+use crate::places::Place;
 
 /// What every client of HTTP/2 begins with (RFC 9113, section 3.4).
 pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -23,7 +23,7 @@ pub(in crate::server) struct Connection {
     preface: &'static [u8],
     info: TcpConnectInfo,
     /// Free again when the connection is gone.
-    _place: Place,
+    _place: Place<IpAddr>,
 }
 
 type Socket = Either<TcpStream, Box<TlsStream<TcpStream>>>;
@@ -34,7 +34,7 @@ impl Connection {
         socket: Socket,
         local_addr: Option<SocketAddr>,
         remote_addr: Option<SocketAddr>,
-        place: Place,
+        place: Place<IpAddr>,
     ) -> Self {
         let info = TcpConnectInfo { local_addr, remote_addr };
         Self { socket, preface: PREFACE, info, _place: place }

@@ -22,7 +22,7 @@ async fn listen(limits: Limits) -> (SocketAddr, tokio::sync::mpsc::Receiver<Conn
     let (sender, receiver) = tokio::sync::mpsc::channel(100);
     tokio::spawn(async move {
         let mut connections = pin!(connections(listener, limits, None));
-        while let Some(Ok(connection)) = connections.next().await {
+        while let Some(connection) = connections.next().await {
             sender.send(connection).await.unwrap();
         }
     });

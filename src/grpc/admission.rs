@@ -1,0 +1,156 @@
+//! Who comes in. Before a byte of a request is decoded, its key is looked at, and whether the server
+//! and the key have room for one more call.
+//!
+//! What the call may do is decided later, by `auth`, and anew with every page of a stream.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tonic::Status;
+use tonic::body::Body;
+use tonic::codegen::http::{HeaderMap, Request, Response};
+use tonic::metadata::MetadataMap;
+use tonic::server::NamedService;
+use tonic::transport::server::TcpConnectInfo;
+use tower::{Layer, Service};
+
+use self::rates::Rates;
+use self::refusals::Refusals;
+use super::auth::{self, Auth};
+use super::error::ApiError;
+use super::limits::CallLimits;
+use crate::peer::peer;
+
+mod rates;
+mod refusals;
+
+/// Admits calls to the services behind it.
+#[derive(Debug, Clone)]
+pub struct Admission(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    auth: Arc<Auth>,
+    calls: Arc<Semaphore>,
+    rates: Rates<String>,
+    refusals: Refusals,
+}
+
+impl Admission {
+    /// Admits calls with a valid key, within `limits`.
+    #[must_use]
+    pub fn new(auth: Arc<Auth>, limits: &CallLimits) -> Self {
+        let per_second = limits.calls_per_second;
+        let at_once = per_second.saturating_add(per_second.get());
+        Self(Arc::new(Shared {
+            auth,
+            calls: Arc::new(Semaphore::new(limits.calls)),
+            rates: Rates::new(per_second, at_once),
+            refusals: Refusals::default(),
+        }))
+    }
+}
+
+impl Shared {
+    /// Leave for one call, to be kept while it is in work.
+    async fn admit(
+        &self,
+        headers: &HeaderMap,
+        address: Option<IpAddr>,
+    ) -> Result<OwnedSemaphorePermit, ApiError> {
+        let metadata = MetadataMap::from_headers(headers.clone());
+        let Some(secret) = auth::presented_key(&metadata) else {
+            return Err(self.refused(address));
+        };
+        if !self.auth.remembers(&secret) {
+            // Whoever guesses keys has each looked up, and so is slowed down here. A key that was
+            // good lately is not a guess.
+            self.may_look_up(address)?;
+        }
+        let key = match self.auth.valid_key(&secret).await {
+            Ok(key) => key,
+            Err(ApiError::Unauthenticated) => return Err(self.refused(address)),
+            Err(error) => return Err(error),
+        };
+        let counted = self.rates.count(&key.key_id);
+        counted.map_err(|retry_after| ApiError::TooManyCalls { retry_after })?;
+        // Nobody queues here: who waits does so in the caller, and knows it.
+        Arc::clone(&self.calls).try_acquire_owned().map_err(|_| ApiError::Overloaded)
+    }
+
+    fn may_look_up(&self, address: Option<IpAddr>) -> Result<(), ApiError> {
+        match address.and_then(|address| self.refusals.pause(peer(address))) {
+            Some(retry_after) => Err(ApiError::TooManyRefusals { retry_after }),
+            None => Ok(()),
+        }
+    }
+
+    /// The answer to a call without a valid key.
+    fn refused(&self, address: Option<IpAddr>) -> ApiError {
+        match address.and_then(|address| self.refusals.count(peer(address)).err()) {
+            Some(retry_after) => ApiError::TooManyRefusals { retry_after },
+            None => ApiError::Unauthenticated,
+        }
+    }
+}
+
+impl<S> Layer<S> for Admission {
+    type Service = Admitted<S>;
+
+    fn layer(&self, inner: S) -> Admitted<S> {
+        Admitted { admission: self.clone(), inner }
+    }
+}
+
+/// A service that gets the calls that were admitted.
+#[derive(Debug, Clone)]
+pub struct Admitted<S> {
+    admission: Admission,
+    inner: S,
+}
+
+impl<S: NamedService> NamedService for Admitted<S> {
+    const NAME: &'static str = S::NAME;
+}
+
+impl<S> Service<Request<Body>> for Admitted<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // Every call has a clone of its own: see `call`.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let (admission, mut inner) = (self.admission.clone(), self.inner.clone());
+        Box::pin(async move {
+            let connection = request.extensions().get::<TcpConnectInfo>();
+            let address =
+                connection.and_then(TcpConnectInfo::remote_addr).map(|address| address.ip());
+            match admission.0.admit(request.headers(), address).await {
+                Ok(_in_work) => {
+                    std::future::poll_fn(|context| inner.poll_ready(context)).await?;
+                    inner.call(request).await
+                }
+                Err(error) => Ok(Status::from(error).into_http()),
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,150 @@
+//! Connections and the calls on them: HTTP/2, with every limit set.
+
+use std::convert::Infallible;
+use std::error::Error as StdError;
+use std::pin::pin;
+use std::time::Duration;
+
+use futures::{Stream, StreamExt as _};
+use hyper::body::{Body as HttpBody, Incoming};
+use hyper::rt::Executor;
+use hyper::server::conn::http2;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::body::Body;
+use tonic::codegen::http::{Request, Response};
+use tonic::transport::server::Connected as _;
+use tower::{Service, ServiceExt as _};
+
+use super::accept::Connection;
+use crate::grpc::hang_up::HangUp;
+
+/// Calls at a time on one connection.
+const CONCURRENT_CALLS: u32 = 100;
+/// Streams of a connection that may fail by a fault of the client before it is closed: a client may
+/// otherwise spend our memory (RUSTSEC-2024-0003).
+const CLIENT_FAULTS: usize = 1024;
+/// Calls that a client may have begun and reset before we saw them (CVE-2023-44487).
+const PENDING_RESETS: usize = 20;
+/// A connection this long without a sign of life is asked for one.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+/// How long it may take to answer.
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+/// Largest metadata of a call, in bytes.
+const MAX_HEADER_BYTES: u32 = 16 << 10;
+/// Bytes that a client may send ahead on one call, and on all calls of a connection.
+const STREAM_WINDOW: u32 = 1 << 20;
+const CONNECTION_WINDOW: u32 = 4 << 20;
+
+/// Serves `connections` with clones of `service` until `shutdown` is cancelled. Takes no more of them
+/// then, and returns when the calls of all have ended. A connection of `age` is told to end, and its
+/// calls go on to their end.
+pub(super) async fn serve<Calls, Answer>(
+    connections: impl Stream<Item = Connection>,
+    service: Calls,
+    age: Duration,
+    shutdown: CancellationToken,
+) where
+    Calls: Service<Request<Body>, Response = Response<Answer>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    Calls::Future: Send,
+    Answer: HttpBody + Send + 'static,
+    Answer::Data: Send,
+    Answer::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
+    let served = TaskTracker::new();
+    {
+        // Dropped at once at the end, and the listener with it: whoever comes then is refused, and
+        // finds another server.
+        let mut connections = pin!(connections);
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                Some(connection) = connections.next() => {
+                    served.spawn(converse(connection, service.clone(), age, shutdown.clone()));
+                }
+            }
+        }
+    }
+    served.close();
+    served.wait().await;
+}
+
+/// One connection, from its first frame to its last.
+async fn converse<Calls, Answer>(
+    connection: Connection,
+    service: Calls,
+    age: Duration,
+    shutdown: CancellationToken,
+) where
+    Calls: Service<Request<Body>, Response = Response<Answer>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    Calls::Future: Send,
+    Answer: HttpBody + Send + 'static,
+    Answer::Data: Send,
+    Answer::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
+    let peer = connection.connect_info();
+    let service = service.map_request(move |request: Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(peer.clone());
+        request
+    });
+    let calls = TowerToHyperService::new(service);
+    let mut conversation = pin!(protocol().serve_connection(TokioIo::new(connection), calls));
+    let mut over = pin!(async {
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = tokio::time::sleep(age) => {}
+        }
+    });
+    let mut told = false;
+    loop {
+        tokio::select! {
+            ended = &mut conversation => {
+                if let Err(error) = ended {
+                    tracing::debug!(error = %error, "connection failed");
+                }
+                return;
+            }
+            () = &mut over, if !told => {
+                told = true;
+                conversation.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}
+
+fn protocol() -> http2::Builder<Calls> {
+    let mut protocol = http2::Builder::new(Calls);
+    protocol
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(CONCURRENT_CALLS)
+        .max_local_error_reset_streams(CLIENT_FAULTS)
+        .max_pending_accept_reset_streams(PENDING_RESETS)
+        .keep_alive_interval(KEEPALIVE_INTERVAL)
+        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+        .max_header_list_size(MAX_HEADER_BYTES)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW);
+    protocol
+}
+
+/// Runs each call in a task of its own, in which it can be hung up.
+#[derive(Debug, Clone, Copy)]
+struct Calls;
+
+impl<Call> Executor<Call> for Calls
+where
+    Call: Future<Output: Send> + Send + 'static,
+{
+    fn execute(&self, call: Call) {
+        tokio::spawn(HangUp::around(call));
+    }
+}
