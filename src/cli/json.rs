@@ -5,6 +5,7 @@ mod object;
 mod whole_numbers;
 
 use std::io;
+use std::sync::LazyLock;
 
 use anyhow::Context as _;
 use prost::Message as _;
@@ -46,9 +47,13 @@ impl JsonForm {
     /// # Errors
     /// When the program was built without it.
     pub(super) fn new() -> anyhow::Result<Self> {
-        let pool = DescriptorPool::decode(proto::DESCRIPTORS).context("descriptors are broken")?;
-        let interaction = pool.get_message_by_name("interactions.v1.Interaction");
-        Ok(Self { interaction: interaction.context("no descriptor of an interaction")? })
+        // Reading all descriptors takes milliseconds.
+        static INTERACTION: LazyLock<Option<MessageDescriptor>> = LazyLock::new(|| {
+            let pool = DescriptorPool::decode(proto::DESCRIPTORS).ok()?;
+            pool.get_message_by_name("interactions.v1.Interaction")
+        });
+        let interaction = INTERACTION.clone().context("no descriptor of an interaction")?;
+        Ok(Self { interaction })
     }
 
     /// Reads one interaction. Numbers inside JSON fields become doubles.
