@@ -75,9 +75,9 @@ impl Reader {
         if !self.read()? {
             return Ok(None);
         }
-        let newlines = self.record.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
+        let line_ends = self.record.iter().map(line_ends).sum::<usize>() as u64;
         let last_line = self.records.get_ref().line();
-        Ok(Some((last_line.saturating_sub(newlines), self.interaction())))
+        Ok(Some((last_line.saturating_sub(line_ends), self.interaction())))
     }
 
     /// What the last record says, in whatever columns.
@@ -154,6 +154,17 @@ impl Reader {
             }
         }
     }
+}
+
+/// How many lines end within a cell, counted as [`LineByLine`] does.
+fn line_ends(cell: &[u8]) -> usize {
+    let next = cell.iter().skip(1).map(Some).chain([None]);
+    let ends = cell.iter().zip(next).filter(|(byte, next)| match byte {
+        b'\n' => true,
+        b'\r' => *next != Some(&b'\n'),
+        0..=u8::MAX => false,
+    });
+    ends.count()
 }
 
 fn is_end(record: &ByteRecord) -> bool {
