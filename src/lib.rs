@@ -10,6 +10,7 @@
 //! | [`grpc`] | [`repository`], [`domain`] |
 //! | [`repository`] | [`domain`] |
 //! | [`domain`], [`config`], [`telemetry`], `failpoint`, `peer`, `places` | nothing of ours |
+//! | `fuzzing`, only where fuzz targets are built | everything |
 //!
 //! Generated types stop in [`grpc`]; the client commands, which speak the same language from the
 //! other side, are the exception. Database types and errors stop in [`repository`].
@@ -18,6 +19,8 @@ pub mod cli;
 pub mod config;
 pub mod domain;
 mod failpoint;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod grpc;
 mod peer;
 mod places;

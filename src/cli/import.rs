@@ -3,6 +3,8 @@
 mod answer;
 mod batch;
 mod format;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod ids;
 mod report;
 mod send;

@@ -11,6 +11,8 @@ pub mod codec;
 mod deadline;
 mod decode;
 pub mod error;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 pub mod hang_up;
 pub mod intact;
 pub mod interaction_service;

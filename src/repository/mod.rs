@@ -15,6 +15,8 @@ mod connect;
 mod document;
 mod entity;
 mod error;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod insert;
 mod json_condition;
 mod keys;
