@@ -95,7 +95,7 @@ impl ListenArgs {
 /// How much may be asked of one server at a time.
 #[derive(Debug, Clone, Args)]
 pub struct CallLimitArgs {
-    /// Calls in work at a time; beyond, callers are told to come back
+    /// Calls in work at a time, half of them for one key; beyond, callers are told to come back
     #[arg(long, value_name = "NUMBER", env = "INTERACTIONS_MAX_CALLS", default_value = "256")]
     pub max_calls: NonZeroU32,
 

@@ -46,6 +46,8 @@ const MAX_REQUEST_BYTES: usize = 4 << 20;
 /// The same for those who manage namespaces and keys: a key with its hundred namespaces, five times
 /// over.
 const MAX_ADMIN_REQUEST_BYTES: usize = 64 << 10;
+/// The same for what needs no key: the name of a service, or of a message.
+const MAX_OPEN_REQUEST_BYTES: usize = 4 << 10;
 /// Largest answer in bytes. A page is never over 1 MiB; this only catches a fault.
 const MAX_ANSWER_BYTES: usize = 8 << 20;
 
@@ -196,10 +198,12 @@ pub async fn run(
     // that is busy, too.
     let admission = Admission::new(auth.clone(), &call_limits);
     let services = Routes::default()
-        .add_service(health_service)
-        .add_service(reflection().build_v1()?)
+        .add_service(health_service.max_decoding_message_size(MAX_OPEN_REQUEST_BYTES))
+        .add_service(reflection().build_v1()?.max_decoding_message_size(MAX_OPEN_REQUEST_BYTES))
         // Older clients, and grpcurl before 1.9, know only this one.
-        .add_service(reflection().build_v1alpha()?)
+        .add_service(
+            reflection().build_v1alpha()?.max_decoding_message_size(MAX_OPEN_REQUEST_BYTES),
+        )
         .add_service(
             admission.layer(
                 InteractionServiceServer::new(interactions)

@@ -109,7 +109,7 @@ async fn a_server_that_is_full_says_so_at_once_and_stays_healthy() {
     for database in databases().await {
         let service = TestService::new(&database.repository, "full").await;
         service.record((0..heavy::ROWS).map(wide).collect()).await;
-        let limits = CallLimits { calls: 3, ..CallLimits::default() };
+        let limits = CallLimits { calls: 6, ..CallLimits::default() };
         let server = SocketServer::start_within(&database.url, limits).await;
         let client = server.client(&service.secret).await;
         let get = |mut client: Client| async move {

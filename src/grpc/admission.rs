@@ -9,8 +9,8 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::http::{HeaderMap, Request, Response};
@@ -22,12 +22,19 @@ use tower::{Layer, Service};
 use self::rates::Rates;
 use self::refusals::Refusals;
 use super::auth::{self, Auth};
+use super::deadline;
 use super::error::ApiError;
 use super::limits::CallLimits;
+use crate::domain::access::ApiKey;
 use crate::peer::peer;
+use crate::places::{Full, Place, Places};
 
 mod rates;
 mod refusals;
+
+/// How long it may take until an answer begins. Calls have limits of their own once their message is
+/// there; this is for those who never send it.
+const BEGIN_LIMIT: Duration = Duration::from_secs(65);
 
 /// Admits calls to the services behind it.
 #[derive(Debug, Clone)]
@@ -36,7 +43,7 @@ pub struct Admission(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     auth: Arc<Auth>,
-    calls: Arc<Semaphore>,
+    calls: Places<String>,
     rates: Rates<String>,
     refusals: Refusals,
 }
@@ -49,7 +56,8 @@ impl Admission {
         let at_once = per_second.saturating_add(per_second.get());
         Self(Arc::new(Shared {
             auth,
-            calls: Arc::new(Semaphore::new(limits.calls)),
+            // Half of them for one key, so that others find one.
+            calls: Places::new(limits.calls, limits.calls.div_ceil(2)),
             rates: Rates::new(per_second, at_once),
             refusals: Refusals::default(),
         }))
@@ -62,9 +70,22 @@ impl Shared {
         &self,
         headers: &HeaderMap,
         address: Option<IpAddr>,
-    ) -> Result<OwnedSemaphorePermit, ApiError> {
+    ) -> Result<Place<String>, ApiError> {
         let metadata = MetadataMap::from_headers(headers.clone());
-        let Some(secret) = auth::presented_key(&metadata) else {
+        let deadline = deadline::of_call(&metadata)?;
+        let key = deadline::within(deadline, self.valid_key(&metadata, address)).await?;
+        let counted = self.rates.count(&key.key_id);
+        counted.map_err(|retry_after| ApiError::TooManyCalls { retry_after })?;
+        // Nobody queues here: who waits does so in the caller, and knows it.
+        self.calls.take(key.key_id.clone()).map_err(|_: Full| ApiError::Overloaded)
+    }
+
+    async fn valid_key(
+        &self,
+        metadata: &MetadataMap,
+        address: Option<IpAddr>,
+    ) -> Result<Arc<ApiKey>, ApiError> {
+        let Some(secret) = auth::presented_key(metadata) else {
             return Err(self.refused(address));
         };
         if !self.auth.remembers(&secret) {
@@ -72,15 +93,10 @@ impl Shared {
             // good lately is not a guess.
             self.may_look_up(address)?;
         }
-        let key = match self.auth.valid_key(&secret).await {
-            Ok(key) => key,
-            Err(ApiError::Unauthenticated) => return Err(self.refused(address)),
-            Err(error) => return Err(error),
-        };
-        let counted = self.rates.count(&key.key_id);
-        counted.map_err(|retry_after| ApiError::TooManyCalls { retry_after })?;
-        // Nobody queues here: who waits does so in the caller, and knows it.
-        Arc::clone(&self.calls).try_acquire_owned().map_err(|_| ApiError::Overloaded)
+        match self.auth.valid_key(&secret).await {
+            Err(ApiError::Unauthenticated) => Err(self.refused(address)),
+            found => found,
+        }
     }
 
     fn may_look_up(&self, address: Option<IpAddr>) -> Result<(), ApiError> {
@@ -144,7 +160,10 @@ where
             match admission.0.admit(request.headers(), address).await {
                 Ok(_in_work) => {
                     std::future::poll_fn(|context| inner.poll_ready(context)).await?;
-                    inner.call(request).await
+                    let begun = tokio::time::timeout(BEGIN_LIMIT, inner.call(request)).await;
+                    begun.unwrap_or_else(|_| {
+                        Ok(Status::from(ApiError::DeadlineExceeded).into_http())
+                    })
                 }
                 Err(error) => Ok(Status::from(error).into_http()),
             }

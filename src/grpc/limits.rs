@@ -8,7 +8,7 @@ use crate::places::{Full, Place, Places};
 /// Limits on calls. Every server counts on its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallLimits {
-    /// Calls in work at a time. A stream counts until it begins.
+    /// Calls in work at a time, and half as many of one key. A stream counts until it begins.
     pub calls: usize,
     /// Calls a second of one key in the long run; twice as many at once.
     pub calls_per_second: NonZeroU32,

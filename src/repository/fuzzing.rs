@@ -4,17 +4,20 @@ use regex_syntax::hir::Hir;
 use sea_orm::DatabaseConnection;
 
 use super::callers::Callers;
-use super::write_queue::WriteQueue;
+use super::readers::Readers;
+use super::turns::{Room, Turns};
 use super::{Dialect, Repository, regex_postgres};
 
 /// A repository that renders statements, and has no database to send them to.
 #[must_use]
 pub fn unconnected(dialect: Dialect) -> Repository {
+    let room = Room { all: 1, one_namespace: 1, bulk: 1 };
     Repository {
         dialect,
-        reader: DatabaseConnection::default(),
+        readers: Readers::on_one_pool(room, DatabaseConnection::default()),
         writer: DatabaseConnection::default(),
-        writes: WriteQueue::new(dialect),
+        aside: DatabaseConnection::default(),
+        writes: Turns::new(room),
         callers: Callers::new(),
     }
 }
