@@ -16,6 +16,11 @@ pub(crate) async fn failpoint(name: &str) -> bool {
     }
 }
 
+/// Whether a test wants something left out that keeps namespaces apart, to see that others notice.
+pub(crate) fn left_out(name: &str) -> bool {
+    demand(name).is_some()
+}
+
 /// What a test wants to happen: a failure, or a wait.
 #[allow(unused_variables, reason = "the macro is empty where there are no failpoints")]
 fn demand(name: &str) -> Option<Option<Duration>> {

@@ -10,25 +10,8 @@ mod outage;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
+use crate::support::dice::Dice;
 use crate::support::ingest::{Acknowledged, all_ids, count_by_words};
-
-/// A sequence of numbers that looks random and is the same in every run (SplitMix64, public domain).
-struct Dice(u64);
-
-impl Dice {
-    fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// A number below `limit`.
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((mixed ^ (mixed >> 31)) % limit as u64).unwrap()
-    }
-}
 
 /// Every acknowledged interaction is there, once, in every index, and nothing else is.
 async fn assert_all_there(

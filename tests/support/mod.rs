@@ -9,6 +9,7 @@
 pub mod admin;
 pub mod cluster;
 pub mod database;
+pub mod dice;
 pub mod documents;
 pub mod evaluator;
 pub mod generators;
