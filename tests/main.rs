@@ -17,6 +17,7 @@ mod equivalence;
 mod export;
 mod faults;
 mod import;
+mod injection;
 mod isolation;
 mod migrations;
 mod overload;
