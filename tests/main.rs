@@ -24,6 +24,7 @@ mod overload;
 mod plans;
 mod program;
 mod regexes;
+mod secrets;
 mod soak;
 mod sql;
 mod support;
