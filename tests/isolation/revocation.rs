@@ -1,5 +1,5 @@
 //! A key that is revoked opens nothing any more: at once on the server that revokes it, and within
-//! ten seconds on any other.
+//! ten seconds on any other. Neither do keys that somebody made up, however many.
 
 use std::time::Duration;
 
@@ -26,7 +26,6 @@ async fn revoke_and_try(database: TestDatabase) {
     let create = proto::CreateApiKeyRequest {
         name: "reader".to_owned(),
         scopes: vec![proto::api_key::Scope::Read.into()],
-
         ..Default::default()
     };
     let created = admin.create_api_key(create).await.unwrap();
@@ -57,5 +56,28 @@ async fn a_revoked_key_is_refused_by_every_server() {
         databases().await.into_iter().map(|database| tokio::spawn(revoke_and_try(database)));
     for tried in tries.collect::<Vec<_>>() {
         tried.await.unwrap();
+    }
+}
+
+/// Guesses are told by their checksum, and whoever insists on an unknown key is remembered.
+#[tokio::test(flavor = "multi_thread")]
+async fn guessed_keys_do_not_reach_the_database() {
+    for database in databases().await {
+        let (name, api) = (database.name, AdminApi::new(&database.repository));
+        let code = async |secret: &str| {
+            api.with(secret).count(Some("demo")).await.map_err(|status| status.code())
+        };
+        let unknown = |number: u8| KeySecret::from_entropy(&[number; 64]).expose().to_owned();
+        let seen = unknown(1);
+        assert_eq!(code(&seen).await, Err(Code::Unauthenticated), "{name}");
+        database.repository.close().await;
+        for number in 0..10_000 {
+            let guess = seen.replace(&seen[40..46], &format!("{number:06}"));
+            assert_eq!(code(&guess).await, Err(Code::Unauthenticated), "{name}: {guess}");
+        }
+        assert_eq!(code(&seen).await, Err(Code::Unauthenticated), "{name}");
+        // One that could be a key is looked for.
+        assert_eq!(code(&unknown(2)).await, Err(Code::Unavailable), "{name}");
+        database.remove().await;
     }
 }
