@@ -3,6 +3,7 @@
 
 use futures::StreamExt as _;
 use interactions::domain::access::{NamespaceId, Scope};
+use interactions::domain::filter::Filter;
 use interactions::domain::filter_json;
 use interactions::domain::query::{Query, Selection, Window};
 use interactions::domain::search::Search;
@@ -87,19 +88,23 @@ fn everywhere(text: &str) -> Value {
     })
 }
 
-fn query(text: &str, search: &str) -> Query {
+/// A request for `text` in every way.
+fn query(text: &str) -> Query {
     let mut violations = Violations::default();
     let filters = everywhere(text);
     let filter = filter_json::parse(filters.as_object().unwrap(), "filters", &mut violations);
     assert!(violations.is_empty(), "{text:?}: {violations:?}");
     let keys = [quoted(text), "user_id".to_owned()];
     let keys = keys.map(|field| WrittenKey { field, direction: Direction::Ascending });
-    let search = Search::parse(search).unwrap();
-    let (namespace, window) = (NamespaceId(42), Window::default());
     Query {
-        selection: Selection { namespace, window, filter, search },
+        selection: Selection { filter, ..searched(None) },
         sort: Sort::build(keys.to_vec(), "sort").unwrap(),
     }
+}
+
+fn searched(search: Option<Search>) -> Selection {
+    let (namespace, window) = (NamespaceId(42), Window::default());
+    Selection { namespace, window, filter: Filter::EVERYTHING, search }
 }
 
 /// The text of every statement that pages, counts and removals of `query` take.
@@ -126,24 +131,24 @@ fn harmless(search: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_shape_of_a_request_is_one_text() {
-    let payloads = payloads();
-    assert!(payloads.len() > 1_000);
+    // Each third: over all bodies each break comes as often.
+    let payloads: Vec<_> = payloads().into_iter().step_by(3).collect();
+    assert!(payloads.len() > 500);
     for database in databases().await {
         let repository = &database.repository;
-        let expected = statements(repository, &query("plain", "word"), "plain");
+        let expected = statements(repository, &query("plain"), "plain");
         let mut searches = 0;
         for payload in &payloads {
-            let found = statements(repository, &query(payload, "word"), payload);
+            let found = statements(repository, &query(payload), payload);
             assert_eq!(found, expected, "{}: {payload:?}", database.name);
-            let harmless = harmless(payload);
-            if let (Ok(Some(_)), Ok(Some(_))) = (Search::parse(payload), Search::parse(&harmless)) {
+            let searches_for = [payload.as_str(), &harmless(payload)].map(Search::parse);
+            if let [Ok(Some(search)), Ok(Some(harmless))] = searches_for {
                 searches += 1;
-                assert_eq!(
-                    statements(repository, &query("plain", payload), "plain"),
-                    statements(repository, &query("plain", &harmless), "plain"),
-                    "{}: {payload:?} as a search",
-                    database.name
-                );
+                let text = |search| {
+                    repository.render(&repository.count_statement(&searched(Some(search)))).sql
+                };
+                let (found, expected) = (text(search), text(harmless));
+                assert_eq!(found, expected, "{}: {payload:?} as a search", database.name);
             }
         }
         assert!(searches > payloads.len() / 3, "{searches} searches");
