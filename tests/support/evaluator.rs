@@ -4,7 +4,8 @@
 //! from the code that it is held against but the parsed filter, sort and search.
 
 use std::cmp::Ordering;
-use std::sync::LazyLock;
+use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex};
 
 use interactions::domain::field::JsonPath;
 use interactions::domain::filter::{
@@ -203,8 +204,15 @@ fn in_case(case: Case, text: &str) -> String {
 }
 
 fn regex(pattern: &str, case: Case) -> Regex {
-    let insensitive = matches!(case, Case::Insensitive);
-    RegexBuilder::new(pattern).case_insensitive(insensitive).build().expect("a checked pattern")
+    // Each pattern is asked of many texts, and takes far longer to compile than to match.
+    static COMPILED: LazyLock<Mutex<HashMap<(String, bool), Regex>>> =
+        LazyLock::new(Mutex::default);
+    let insensitive = case == Case::Insensitive;
+    let compile = || {
+        RegexBuilder::new(pattern).case_insensitive(insensitive).build().expect("a checked pattern")
+    };
+    let mut compiled = COMPILED.lock().expect("nobody panics with it");
+    compiled.entry((pattern.to_owned(), insensitive)).or_insert_with(compile).clone()
 }
 
 static WORD: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"[\p{L}\p{N}]+").expect("a pattern"));

@@ -1,5 +1,7 @@
 //! Interactions as messages.
 
+use std::sync::LazyLock;
+
 use interactions::domain::interaction::Interaction;
 use interactions::domain::time::Micros;
 use interactions::grpc::proto;
@@ -35,8 +37,10 @@ pub fn message(interaction: &Interaction) -> proto::Interaction {
 
 /// The message of a search request in its JSON form.
 fn search_request(json: Map<String, Value>) -> proto::SearchRequest {
-    let pool = DescriptorPool::decode(proto::DESCRIPTORS).unwrap();
-    let descriptor = pool.get_message_by_name("interactions.v1.SearchRequest").unwrap();
+    // Reading the descriptors takes longer than everything else about an interaction.
+    static POOL: LazyLock<DescriptorPool> =
+        LazyLock::new(|| DescriptorPool::decode(proto::DESCRIPTORS).unwrap());
+    let descriptor = POOL.get_message_by_name("interactions.v1.SearchRequest").unwrap();
     let message = DynamicMessage::deserialize(descriptor, Value::Object(json)).unwrap();
     message.transcode_to().unwrap()
 }
