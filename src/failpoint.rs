@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 /// Whether to fail here, for the sake of a test: `return` says so, `return(5)` to wait five
-/// milliseconds instead. (The crate's own `sleep` and `pause` would stop all who share the thread.)
+/// milliseconds instead, `panic` to panic. (The crate's own `sleep` and `pause` would stop all who share
+/// the thread.)
 pub(crate) async fn failpoint(name: &str) -> bool {
     match demand(name) {
         None => false,

@@ -20,6 +20,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::trace::TraceLayer;
 
 use self::accept::Limits;
+use self::http2::Life;
 use self::tls::Tls;
 use crate::config::{DatabaseArgs, DatabasePlace};
 use crate::grpc::admission::Admission;
@@ -35,7 +36,7 @@ use crate::grpc::{layers, proto, transport_status};
 use crate::repository::{Dialect, Repository, Settings};
 
 pub mod accept;
-mod http2;
+pub mod http2;
 mod key_uses;
 pub mod maintenance;
 pub mod tls;
@@ -51,9 +52,6 @@ const MAX_OPEN_REQUEST_BYTES: usize = 4 << 10;
 /// Largest answer in bytes. A page is never over 1 MiB; this only catches a fault.
 const MAX_ANSWER_BYTES: usize = 8 << 20;
 
-/// After so long a connection is to end, and its client to open another: it may find another server,
-/// and what a connection may fail in its life is counted anew. Its calls go on to their end.
-const CONNECTION_AGE: Duration = Duration::from_secs(300);
 /// How long calls may go on after the server was told to stop. With the limits below, the process is
 /// gone within 25 seconds, before those who run it (30 seconds in Kubernetes) lose patience.
 const DRAIN_LIMIT: Duration = Duration::from_secs(23);
@@ -134,24 +132,20 @@ pub struct Bound {
 pub struct Transport {
     /// How they are taken.
     pub limits: Limits,
-    /// How old they may become.
-    pub connection_age: Duration,
+    /// How long they last.
+    pub life: Life,
     /// How often the files of certificates are looked at.
     pub reload_interval: Duration,
 }
 
 impl Default for Transport {
     fn default() -> Self {
-        let connection_age = spread(CONNECTION_AGE, getrandom::u32().unwrap_or(u32::MAX / 2));
-        let (limits, reload_interval) = (Limits::default(), tls::RELOAD_INTERVAL);
-        Self { limits, connection_age, reload_interval }
+        Self {
+            limits: Limits::default(),
+            life: Life::default(),
+            reload_interval: tls::RELOAD_INTERVAL,
+        }
     }
-}
-
-/// A duration between 90 and 110 per cent of `middle`, as `dice` say: servers that start together
-/// are not to lose their clients together.
-fn spread(middle: Duration, dice: u32) -> Duration {
-    middle.mul_f64(0.9 + 0.2 * f64::from(dice) / f64::from(u32::MAX))
 }
 
 /// Takes the address to listen on.
@@ -178,7 +172,7 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let Bound { listener, local_addr, tls, transport, call_limits } = bound;
-    let Transport { limits, connection_age, reload_interval } = transport;
+    let Transport { limits, life, reload_interval } = transport;
     let tls = tls.map(Arc::new);
     let _reloading = tls.clone().map(|tls| {
         let reloading = async move { tls.reload(reload_interval).await };
@@ -247,7 +241,7 @@ pub async fn run(
     let stopping = CancellationToken::new();
     let announcing = tokio::spawn(announce(health, shutdown.clone(), stopping.clone()));
     let _announcing = AbortOnDropHandle::new(announcing);
-    let serving = http2::serve(connections, service, connection_age, stopping);
+    let serving = http2::serve(connections, service, life, stopping);
     tracing::info!(address = %local_addr, tls = tls.is_some(), "serving");
     let drained = CancellationToken::new();
     let uses = tokio::spawn(key_uses::write_down(auth, repository.clone(), drained.clone()));

@@ -12,8 +12,10 @@ use tracing_subscriber::filter::LevelFilter;
 const FILTER_VARIABLES: [&str; 2] = ["INTERACTIONS_LOG", "RUST_LOG"];
 
 /// What libraries tell below a warning speaks of their own inside. So do notices of PostgreSQL: sqlx
-/// rolls back what was committed already when a caller leaves in the middle of a COMMIT.
-const QUIET: &str = "sqlx=warn,sqlx::postgres::notice=error,sea_orm_migration=warn";
+/// rolls back what was committed already when a caller leaves in the middle of a COMMIT. Of h2 even
+/// warnings are left out: one of them comes with every frame of a certain kind, and anybody may send
+/// millions.
+const QUIET: &str = "sqlx=warn,sqlx::postgres::notice=error,sea_orm_migration=warn,h2=error";
 
 /// Starts the log: `level` and above, unless `INTERACTIONS_LOG` or `RUST_LOG` say otherwise in the
 /// syntax of `tracing_subscriber::EnvFilter`. To be called once in a process.
@@ -45,5 +47,6 @@ fn filter(level: LevelFilter) -> anyhow::Result<EnvFilter> {
             }
         }
     }
-    Ok(builder.parse_lossy(QUIET))
+    // A default directive counts only where there is no other.
+    Ok(builder.parse_lossy(format!("{level},{QUIET}")))
 }

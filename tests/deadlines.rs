@@ -11,7 +11,6 @@ use interactions::grpc::proto;
 use interactions::grpc::proto::interaction_service_server::{
     InteractionService as _, InteractionServiceServer,
 };
-use sqlx::Connection as _;
 use tokio::net::TcpListener;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
@@ -84,23 +83,10 @@ async fn assert_all_free(database: &TestDatabase, service: &TestService) {
 
 async fn assert_nothing_runs(database: &TestDatabase) {
     let asked = Instant::now();
-    if database.name == "postgres" {
-        while running(database).await > 0 {
-            assert!(asked.elapsed() < SOON, "queries go on");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+    while database.under_way().await > 0 {
+        assert!(asked.elapsed() < SOON, "queries go on");
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
-}
-
-/// How many queries PostgreSQL runs on this database beside this one, and transactions that wait for
-/// a next one.
-async fn running(database: &TestDatabase) -> i64 {
-    let mut connection = sqlx::PgConnection::connect(&database.url).await.unwrap();
-    let query = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() \
-                 AND state <> 'idle' AND pid <> pg_backend_pid()";
-    let count = sqlx::query_scalar(query).fetch_one(&mut connection).await.unwrap();
-    connection.close().await.unwrap();
-    count
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,12 +6,27 @@ mod crash;
 mod full;
 mod lost_answers;
 mod outage;
+mod panics;
+mod truncated;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
+use crate::support::database::{TestDatabase, databases};
 use crate::support::dice::Dice;
 use crate::support::ingest::{Acknowledged, all_ids, count_by_words};
+use crate::support::victim::Victim;
+
+/// A server on each of the databases, which it has to itself.
+async fn victims() -> Vec<(TestDatabase, Victim)> {
+    let mut victims = Vec::new();
+    for database in databases().await {
+        database.repository.close().await;
+        let victim = Victim::new(&database.url);
+        victims.push((database, victim));
+    }
+    victims
+}
 
 /// Every acknowledged interaction is there, once, in every index, and nothing else is.
 async fn assert_all_there(

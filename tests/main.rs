@@ -10,6 +10,7 @@
 mod admin;
 mod api;
 mod architecture;
+mod attacks;
 mod conformance;
 mod deadlines;
 mod domain;

@@ -14,6 +14,7 @@ use sqlx::Connection as _;
 use tonic::{Code, Request, Status};
 
 use crate::support::database::{TestDatabase, databases};
+use crate::support::process;
 use crate::support::program::Server;
 use crate::support::server::{Client, client, write_all};
 use crate::support::typed::proto_struct;
@@ -35,9 +36,6 @@ struct Held {
 }
 
 async fn held(server: &Server, database: &TestDatabase) -> Held {
-    let process = format!("/proc/{}", server.id());
-    let status = fs::read_to_string(format!("{process}/status")).unwrap();
-    let memory = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     let (database_connections, log_bytes) = match database.name {
         "postgres" => (connections(database).await, 0),
         _ => {
@@ -46,8 +44,8 @@ async fn held(server: &Server, database: &TestDatabase) -> Held {
         }
     };
     Held {
-        memory_kib: memory.trim().trim_end_matches(" kB").parse().unwrap(),
-        descriptors: fs::read_dir(format!("{process}/fd")).unwrap().count(),
+        memory_kib: process::resident_memory(server.id()),
+        descriptors: process::descriptors(server.id()),
         database_connections,
         log_bytes,
     }

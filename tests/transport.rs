@@ -2,8 +2,10 @@
 
 mod age;
 mod certificates;
+mod dead;
 mod descriptors;
 mod drain;
+mod roads;
 mod tls;
 
 use std::net::SocketAddr;
@@ -25,9 +27,6 @@ const ROWS: usize = 20_000;
 const SMALL_WINDOW: u32 = 65_535;
 
 type Pages = Streaming<Page>;
-
-/// What every client of HTTP/2 begins with.
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// The URL of an SQLite database in `directory`.
 fn sqlite_in(directory: &Path) -> String {

@@ -27,6 +27,7 @@ use crate::domain::access::{NamespaceId, Scope};
 use crate::domain::interaction::{MAX_BATCH, is_interaction_id};
 use crate::domain::time;
 use crate::domain::violation::Violations;
+use crate::failpoint::failpoint;
 use crate::repository::{self, Batch, Outcome, Repository, WriteError};
 
 /// Records interactions and lists them back.
@@ -120,6 +121,7 @@ impl InteractionServiceImpl {
     ) -> Result<proto::Interaction, ApiError> {
         let proto::GetInteractionRequest { interaction_id } = request;
         check_id(&interaction_id)?;
+        failpoint("get").await;
         let Caller { key_id: _, namespace, visible_since } = caller;
         let record = self.repository.get(*namespace, *visible_since, &interaction_id).await?;
         decoded(&record.ok_or(ApiError::NotFound { interaction_id })?)

@@ -22,6 +22,7 @@ use super::page_token;
 use crate::domain::access::NamespaceId;
 use crate::domain::query::MAX_PAGE_BYTES;
 use crate::domain::sort::Position;
+use crate::failpoint::failpoint;
 use crate::repository::{self, Repository, Start};
 
 /// Most rows that are asked for before it is known how large rows are: at 256 KiB each, reading
@@ -196,6 +197,7 @@ pub(super) fn stream(
         while let Some(room) = pace.room(&sender).await? {
             let page = pace.step(async {
                 access.still_in(pages.namespace()).await?;
+                failpoint("page").await;
                 pages.next().await
             });
             let page = page.await?;

@@ -32,19 +32,49 @@ const PENDING_RESETS: usize = 20;
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 /// How long it may take to answer.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+/// After so long a connection is to end, and its client to open another: it may find another server,
+/// and what a connection may fail in its life is counted anew. Its calls go on to their end.
+const CONNECTION_AGE: Duration = Duration::from_secs(300);
 /// Largest metadata of a call, in bytes.
 const MAX_HEADER_BYTES: u32 = 16 << 10;
 /// Bytes that a client may send ahead on one call, and on all calls of a connection.
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
 
+/// How long connections last. Only tests need others than the default settings.
+#[derive(Debug, Clone)]
+pub struct Life {
+    /// How old one may become.
+    pub age: Duration,
+    /// How long one may be without a sign of life before it is asked for one.
+    pub keepalive_interval: Duration,
+    /// How long it may take to answer.
+    pub keepalive_timeout: Duration,
+}
+
+impl Default for Life {
+    fn default() -> Self {
+        Self {
+            age: spread(CONNECTION_AGE, getrandom::u32().unwrap_or(u32::MAX / 2)),
+            keepalive_interval: KEEPALIVE_INTERVAL,
+            keepalive_timeout: KEEPALIVE_TIMEOUT,
+        }
+    }
+}
+
+/// A duration between 90 and 110 per cent of `middle`, as `dice` say: servers that start together
+/// are not to lose their clients together.
+fn spread(middle: Duration, dice: u32) -> Duration {
+    middle.mul_f64(0.9 + 0.2 * f64::from(dice) / f64::from(u32::MAX))
+}
+
 /// Serves `connections` with clones of `service` until `shutdown` is cancelled. Takes no more of them
-/// then, and returns when the calls of all have ended. A connection of `age` is told to end, and its
-/// calls go on to their end.
+/// then, and returns when the calls of all have ended. One that is too old is told to end, and its calls
+/// go on to their end.
 pub(super) async fn serve<Calls, Answer>(
     connections: impl Stream<Item = Connection>,
     service: Calls,
-    age: Duration,
+    life: Life,
     shutdown: CancellationToken,
 ) where
     Calls: Service<Request<Body>, Response = Response<Answer>, Error = Infallible>
@@ -65,7 +95,7 @@ pub(super) async fn serve<Calls, Answer>(
             tokio::select! {
                 () = shutdown.cancelled() => break,
                 Some(connection) = connections.next() => {
-                    served.spawn(converse(connection, service.clone(), age, shutdown.clone()));
+                    served.spawn(converse(connection, service.clone(), life.clone(), shutdown.clone()));
                 }
             }
         }
@@ -78,7 +108,7 @@ pub(super) async fn serve<Calls, Answer>(
 async fn converse<Calls, Answer>(
     connection: Connection,
     service: Calls,
-    age: Duration,
+    life: Life,
     shutdown: CancellationToken,
 ) where
     Calls: Service<Request<Body>, Response = Response<Answer>, Error = Infallible>
@@ -97,11 +127,11 @@ async fn converse<Calls, Answer>(
         request
     });
     let calls = TowerToHyperService::new(service);
-    let mut conversation = pin!(protocol().serve_connection(TokioIo::new(connection), calls));
+    let mut conversation = pin!(protocol(&life).serve_connection(TokioIo::new(connection), calls));
     let mut over = pin!(async {
         tokio::select! {
             () = shutdown.cancelled() => {}
-            () = tokio::time::sleep(age) => {}
+            () = tokio::time::sleep(life.age) => {}
         }
     });
     let mut told = false;
@@ -121,15 +151,15 @@ async fn converse<Calls, Answer>(
     }
 }
 
-fn protocol() -> http2::Builder<Calls> {
+fn protocol(life: &Life) -> http2::Builder<Calls> {
     let mut protocol = http2::Builder::new(Calls);
     protocol
         .timer(TokioTimer::new())
         .max_concurrent_streams(CONCURRENT_CALLS)
         .max_local_error_reset_streams(CLIENT_FAULTS)
         .max_pending_accept_reset_streams(PENDING_RESETS)
-        .keep_alive_interval(KEEPALIVE_INTERVAL)
-        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+        .keep_alive_interval(life.keepalive_interval)
+        .keep_alive_timeout(life.keepalive_timeout)
         .max_header_list_size(MAX_HEADER_BYTES)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW);
@@ -146,5 +176,19 @@ where
 {
     fn execute(&self, call: Call) {
         tokio::spawn(HangUp::around(call));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_that_start_together_part_from_their_clients_one_after_the_other() {
+        let middle = Duration::from_secs(300);
+        assert_eq!(spread(middle, 0), Duration::from_secs(270));
+        assert_eq!(spread(middle, u32::MAX).as_secs_f64().round(), 330.0);
+        let age = Life::default().age.as_secs_f64();
+        assert!((270.0..=330.0).contains(&age), "{age}");
     }
 }

@@ -4,25 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::{Dice, assert_all_there};
-use crate::support::database::{TestDatabase, databases};
+use super::{Dice, assert_all_there, victims};
 use crate::support::ingest::{ingest, numbered};
-use crate::support::victim::Victim;
 
 const INTERACTIONS: usize = 100_000;
 const BATCH: usize = 100;
 const KILLS: usize = 200;
-
-/// A server on each of the databases, which it has to itself.
-async fn victims() -> Vec<(TestDatabase, Victim)> {
-    let mut victims = Vec::new();
-    for database in databases().await {
-        database.repository.close().await;
-        let victim = Victim::new(&database.url);
-        victims.push((database, victim));
-    }
-    victims
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_lost_by_a_crash_and_nothing_is_there_twice() {

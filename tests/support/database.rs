@@ -51,6 +51,20 @@ impl TestDatabase {
         Self { name, url, repository, directory, postgres }
     }
 
+    /// How many queries PostgreSQL runs on this database beside this one, and transactions that wait
+    /// for a next one. SQLite does not tell.
+    pub async fn under_way(&self) -> i64 {
+        if self.postgres.is_none() {
+            return 0;
+        }
+        let mut connection = sqlx::PgConnection::connect(&self.url).await.unwrap();
+        let query = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() \
+                     AND state <> 'idle' AND pid <> pg_backend_pid()";
+        let count = sqlx::query_scalar(query).fetch_one(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        count
+    }
+
     /// Closes the database and removes it.
     pub async fn remove(self) {
         self.repository.close().await;

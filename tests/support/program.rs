@@ -1,11 +1,14 @@
 //! The program itself, run as its users run it.
 
+use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
+
+use super::process::peak_memory;
 
 /// How long a server may take to start or to stop.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -49,6 +52,17 @@ impl Server {
         let child = serve(url, &address, serve_flags);
         let server = Self { child, address, namespace: "real".to_owned(), key };
         server.wait_until_healthy(client_flags);
+        server
+    }
+
+    /// The same as [`Server::start`]; what it logs goes to `log`.
+    pub fn start_logging(url: &str, log: File) -> Self {
+        let (key, address) = (furnish(url, "real"), free_address());
+        let mut serve = program(&["serve", "--listen", &address]);
+        serve.env("INTERACTIONS_DATABASE_URL", url).stderr(log);
+        let child = serve.spawn().unwrap();
+        let server = Self { child, address, namespace: "real".to_owned(), key };
+        server.wait_until_healthy(&[]);
         server
     }
 
@@ -107,10 +121,7 @@ impl Server {
 
     /// Peak of the memory that the server has had resident, in KiB.
     pub fn peak_memory(&self) -> u64 {
-        let status = format!("/proc/{}/status", self.child.id());
-        let status = std::fs::read_to_string(Path::new(&status)).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse().unwrap()
+        peak_memory(self.id())
     }
 
     /// Asks the server to stop as a supervisor does; returns its exit code.
@@ -179,7 +190,7 @@ pub fn free_address() -> String {
 
 /// The lines of a gzip'd file.
 pub fn gunzipped(path: &Path) -> Vec<String> {
-    let file = std::fs::File::open(path).unwrap();
+    let file = File::open(path).unwrap();
     let mut text = String::new();
     flate2::read::MultiGzDecoder::new(file).read_to_string(&mut text).unwrap();
     text.lines().map(str::to_owned).collect()

@@ -7,7 +7,7 @@ use interactions::grpc::limits::CallLimits;
 use interactions::grpc::proto;
 use interactions::grpc::proto::interaction_service_client::InteractionServiceClient;
 use interactions::repository::{Repository, Settings};
-use interactions::server;
+use interactions::server::{self, Bound, Transport};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::metadata::MetadataValue;
@@ -46,9 +46,18 @@ impl SocketServer {
 
     /// The same within `limits`.
     pub async fn start_within(url: &str, limits: CallLimits) -> Self {
+        Self::start_bound(url, |bound| bound.call_limits = limits).await
+    }
+
+    /// The same, with connections treated otherwise.
+    pub async fn start_with(url: &str, transport: Transport) -> Self {
+        Self::start_bound(url, |bound| bound.transport = transport).await
+    }
+
+    async fn start_bound(url: &str, change: impl FnOnce(&mut Bound)) -> Self {
         let repository = Repository::connect(&Settings::from_url(url).unwrap()).await.unwrap();
         let mut bound = server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
-        bound.call_limits = limits;
+        change(&mut bound);
         let address = bound.local_addr;
         let shutdown = CancellationToken::new();
         let running = tokio::spawn(server::run(bound, repository, shutdown.clone()));
@@ -74,7 +83,11 @@ impl SocketServer {
 /// A client of whatever listens at `address`.
 pub async fn client(address: SocketAddr, key: String) -> Client {
     let channel = Endpoint::from_shared(format!("http://{address}")).unwrap();
-    let channel = channel.connect().await.unwrap();
+    client_on(channel.connect().await.unwrap(), key)
+}
+
+/// A client that calls on `channel`.
+pub fn client_on(channel: Channel, key: String) -> Client {
     InteractionServiceClient::with_interceptor(channel, Bearer(key))
 }
 

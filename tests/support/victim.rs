@@ -1,5 +1,6 @@
 //! A server that is killed and started again, on one database and one address.
 
+use std::fs::File;
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
@@ -27,10 +28,21 @@ impl Victim {
 
     /// Starts the server with `failpoints`, and waits until it listens.
     pub fn start(&mut self, failpoints: &str) {
-        let address = self.address.to_string();
-        let mut serve = program(&["serve", "--listen", &address]);
-        serve.env("FAILPOINTS", failpoints);
+        let serve = self.serve(failpoints);
         self.spawn(serve);
+    }
+
+    /// The same; what it logs goes to `log`.
+    pub fn start_logging(&mut self, failpoints: &str, log: File) {
+        let mut serve = self.serve(failpoints);
+        serve.stderr(log);
+        self.spawn(serve);
+    }
+
+    fn serve(&self, failpoints: &str) -> Command {
+        let mut serve = program(&["serve", "--listen", &self.address.to_string()]);
+        serve.env("FAILPOINTS", failpoints);
+        serve
     }
 
     fn spawn(&mut self, mut serve: Command) {

@@ -7,12 +7,11 @@ use std::time::Duration;
 use tokio::net::{TcpSocket, TcpStream};
 
 use super::sqlite_in;
+use crate::support::process::{TICKS, descriptors, processor_time};
 use crate::support::program::Server;
 
 /// Descriptors that are left to it.
 const LEFT: usize = 20;
-/// Units of time in `/proc`, a second.
-const TICKS: u64 = 100;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_descriptors_it_neither_spins_nor_ends() {
@@ -45,16 +44,4 @@ async fn connect(host: u8, address: SocketAddr) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(SocketAddr::from((Ipv4Addr::new(127, 0, 0, host), 0))).unwrap();
     socket.connect(address).await.unwrap()
-}
-
-fn descriptors(id: u32) -> usize {
-    std::fs::read_dir(format!("/proc/{id}/fd")).unwrap().count()
-}
-
-/// What a process has spent of all processors, in ticks.
-fn processor_time(id: u32) -> u64 {
-    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
-    // The second field may hold anything, in parentheses; user and system time are the 14th and 15th.
-    let (_, fields) = stat.rsplit_once(')').unwrap();
-    fields.split_whitespace().skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum()
 }

@@ -13,7 +13,8 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use super::{PREFACE, Pages, ROWS, fill, list, sqlite_in};
+use super::{Pages, ROWS, fill, list, sqlite_in};
+use crate::support::frames::PREFACE;
 use crate::support::ingest::numbered;
 use crate::support::program::Server;
 use crate::support::server::client;
