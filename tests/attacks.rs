@@ -1,6 +1,7 @@
 //! Peers who mean harm or make no sense, against the program as it is run. Whatever they do, it stays
 //! up and small, and serves others meanwhile.
 
+mod amplification;
 mod calls;
 mod floods;
 mod log;
