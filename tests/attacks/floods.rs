@@ -223,6 +223,8 @@ async fn calls_begun_for_nothing_end_the_connection() {
     let heard = peer.outcome().await;
     assert!(!heard.closed && heard.resets.values().all(|reason| *reason == REFUSED_STREAM));
     assert_eq!(heard.resets.len(), 900, "a hundred at a time");
+    // A server that stops waits for calls under way.
+    drop(peer);
     target.stop();
 }
 
