@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use tonic::Status;
 use tonic::body::Body;
-use tonic::codegen::http::{HeaderMap, Request, Response};
+use tonic::codegen::http::header::CONTENT_TYPE;
+use tonic::codegen::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use tonic::metadata::MetadataMap;
 use tonic::server::NamedService;
 use tonic::transport::server::TcpConnectInfo;
@@ -35,6 +36,9 @@ mod refusals;
 /// How long it may take until an answer begins. Calls have limits of their own once their message is
 /// there; this is for those who never send it.
 const BEGIN_LIMIT: Duration = Duration::from_secs(65);
+
+/// Begins the type of every request.
+const GRPC: &str = "application/grpc";
 
 /// Admits calls to the services behind it.
 #[derive(Debug, Clone)]
@@ -154,6 +158,9 @@ where
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let (admission, mut inner) = (self.admission.clone(), self.inner.clone());
         Box::pin(async move {
+            if let Some(refusal) = refusal_of_http(&request) {
+                return Ok(refusal);
+            }
             let connection = request.extensions().get::<TcpConnectInfo>();
             let address =
                 connection.and_then(TcpConnectInfo::remote_addr).map(|address| address.ip());
@@ -169,6 +176,23 @@ where
             }
         })
     }
+}
+
+/// The answer to what is no call of gRPC, which HTTP gives and tonic does not: its protocol has POST
+/// and a type of its own
+/// (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests>).
+fn refusal_of_http(request: &Request<Body>) -> Option<Response<Body>> {
+    let content_type = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let status = if request.method() != Method::POST {
+        StatusCode::METHOD_NOT_ALLOWED
+    } else if !content_type.is_some_and(|given| given.starts_with(GRPC.as_bytes())) {
+        StatusCode::UNSUPPORTED_MEDIA_TYPE
+    } else {
+        return None;
+    };
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    Some(response)
 }
 
 #[cfg(test)]

@@ -55,7 +55,8 @@ impl Door {
                 Ok(Status::ok("inside").into_http())
             }
         });
-        let mut request = Request::new(Body::empty());
+        let mut request = Request::post("/").body(Body::empty()).unwrap();
+        request.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
         if let Some(authorization) = authorization {
             request.headers_mut().insert("authorization", authorization.parse().unwrap());
         }
