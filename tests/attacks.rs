@@ -27,6 +27,18 @@ const MOST_MEMORY: u64 = 32 << 10;
 /// Calls of somebody else during an attack, at least.
 const LEAST_CALLS: usize = 20;
 
+/// What holds here is to hold where keys may do as they like.
+const GENEROUS: [&str; 8] = [
+    "--max-calls",
+    "4000",
+    "--calls-per-second",
+    "100000",
+    "--reading-streams",
+    "1000",
+    "--writing-streams",
+    "2000",
+];
+
 /// The program, and somebody who uses it as it is meant to be used.
 struct Target {
     server: Server,
@@ -56,7 +68,7 @@ impl Target {
 
     /// On the database at `url`.
     async fn on(url: &str) -> Self {
-        let server = Server::start(url);
+        let server = Server::start_with(url, &GENEROUS, &[]);
         let address = server.address.parse().unwrap();
         let mut user = client(address, server.key.clone()).await;
         let batch = proto::BatchCreateInteractionsRequest {
