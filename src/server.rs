@@ -20,7 +20,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::trace::TraceLayer;
 
 use self::accept::Limits;
-use self::http2::Life;
+use self::http2::{Life, Speaker};
 use self::tls::Tls;
 use crate::config::{DatabaseArgs, DatabasePlace};
 use crate::grpc::admission::Admission;
@@ -241,7 +241,7 @@ pub async fn run(
     let stopping = CancellationToken::new();
     let announcing = tokio::spawn(announce(health, shutdown.clone(), stopping.clone()));
     let _announcing = AbortOnDropHandle::new(announcing);
-    let serving = http2::serve(connections, service, life, stopping);
+    let serving = Speaker { service, life, shutdown: stopping }.serve(connections);
     tracing::info!(address = %local_addr, tls = tls.is_some(), "serving");
     let drained = CancellationToken::new();
     let uses = tokio::spawn(key_uses::write_down(auth, repository.clone(), drained.clone()));

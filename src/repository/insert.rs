@@ -9,11 +9,10 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use serde_json::Value;
 
 use super::document::{Documents, facts};
-use super::entity::interaction::{Column, Entity, Part};
+use super::entity::interaction::{Column, Entity, Model, Part};
 use super::write::NewInteraction;
 use super::{Dialect, Error, Repository, search};
 use crate::domain::access::NamespaceId;
-use crate::domain::interaction::Interaction;
 use crate::domain::search::words_of;
 use crate::domain::time::Micros;
 use crate::failpoint::left_out;
@@ -153,41 +152,41 @@ const COLUMNS: [Column; 16] = [
 
 fn column_values(namespace: NamespaceId, new: &NewInteraction) -> Vec<Expr> {
     let NewInteraction { interaction, timestamp_given: _, content_hash, record } = new;
-    let Interaction {
+    let Model {
+        namespace_id,
         interaction_id,
+        timestamp_us,
+        created_at_us,
+        type_mask,
+        document_score,
+        position,
+        result_set_size,
         feature_id,
         user_id,
         session_id,
         execution_id,
         retriever_id,
         feature_uri,
-        types,
-        position,
-        result_set_size,
-        document_score,
-        timestamp,
-        created_at,
-        metadata: _,
-        query_snapshot: _,
-        search_request: _,
-    } = interaction;
+        content_hash,
+        record,
+    } = Model::of(namespace, interaction, *content_hash, record);
     vec![
-        Expr::value(namespace.0),
-        Expr::value(interaction_id.clone()),
-        Expr::value(*timestamp),
-        Expr::value(*created_at),
-        Expr::value(types.mask()),
-        Expr::value(*document_score),
-        Expr::value(*position),
-        Expr::value(*result_set_size),
-        Expr::value(feature_id.clone()),
-        Expr::value(user_id.clone()),
-        Expr::value(session_id.clone()),
-        Expr::value(execution_id.clone()),
-        Expr::value(retriever_id.clone()),
-        Expr::value(feature_uri.clone()),
-        Expr::value(content_hash.to_vec()),
-        Expr::value(record.to_vec()),
+        Expr::value(namespace_id),
+        Expr::value(interaction_id),
+        Expr::value(timestamp_us),
+        Expr::value(created_at_us),
+        Expr::value(type_mask),
+        Expr::value(document_score),
+        Expr::value(position),
+        Expr::value(result_set_size),
+        Expr::value(feature_id),
+        Expr::value(user_id),
+        Expr::value(session_id),
+        Expr::value(execution_id),
+        Expr::value(retriever_id),
+        Expr::value(feature_uri),
+        Expr::value(content_hash),
+        Expr::value(record),
     ]
 }
 

@@ -38,43 +38,7 @@ impl StoredRow {
     /// to `content_hash`.
     #[must_use]
     pub fn agrees_with(&self, interaction: &Interaction, content_hash: [u8; 16]) -> bool {
-        let Interaction {
-            interaction_id,
-            feature_id,
-            user_id,
-            session_id,
-            execution_id,
-            retriever_id,
-            feature_uri,
-            types,
-            position,
-            result_set_size,
-            document_score,
-            timestamp,
-            created_at,
-            metadata: _,
-            query_snapshot: _,
-            search_request: _,
-        } = interaction.clone();
-        self.0
-            == Model {
-                namespace_id: self.0.namespace_id,
-                interaction_id,
-                timestamp_us: timestamp,
-                created_at_us: created_at,
-                type_mask: types.mask(),
-                document_score,
-                position,
-                result_set_size,
-                feature_id,
-                user_id,
-                session_id,
-                execution_id,
-                retriever_id,
-                feature_uri,
-                content_hash: content_hash.to_vec(),
-                record: self.0.record.clone(),
-            }
+        self.0 == Model::of(self.namespace(), interaction, content_hash, self.record())
     }
 }
 

@@ -68,49 +68,17 @@ fn spread(middle: Duration, dice: u32) -> Duration {
     middle.mul_f64(0.9 + 0.2 * f64::from(dice) / f64::from(u32::MAX))
 }
 
-/// Serves `connections` with clones of `service` until `shutdown` is cancelled. Takes no more of them
-/// then, and returns when the calls of all have ended. One that is too old is told to end, and its calls
-/// go on to their end.
-pub(super) async fn serve<Calls, Answer>(
-    connections: impl Stream<Item = Connection>,
-    service: Calls,
-    life: Life,
-    shutdown: CancellationToken,
-) where
-    Calls: Service<Request<Body>, Response = Response<Answer>, Error = Infallible>
-        + Clone
-        + Send
-        + 'static,
-    Calls::Future: Send,
-    Answer: HttpBody + Send + 'static,
-    Answer::Data: Send,
-    Answer::Error: Into<Box<dyn StdError + Send + Sync>>,
-{
-    let served = TaskTracker::new();
-    {
-        // Dropped at once at the end, and the listener with it: whoever comes then is refused, and
-        // finds another server.
-        let mut connections = pin!(connections);
-        loop {
-            tokio::select! {
-                () = shutdown.cancelled() => break,
-                Some(connection) = connections.next() => {
-                    served.spawn(converse(connection, service.clone(), life.clone(), shutdown.clone()));
-                }
-            }
-        }
-    }
-    served.close();
-    served.wait().await;
+/// Whoever serves connections with clones of a service.
+#[derive(Debug, Clone)]
+pub(super) struct Speaker<Service> {
+    pub(super) service: Service,
+    pub(super) life: Life,
+    /// When it is cancelled, no connection is taken any more, and those there are have to end.
+    pub(super) shutdown: CancellationToken,
 }
 
-/// One connection, from its first frame to its last.
-async fn converse<Calls, Answer>(
-    connection: Connection,
-    service: Calls,
-    life: Life,
-    shutdown: CancellationToken,
-) where
+impl<Calls, Answer> Speaker<Calls>
+where
     Calls: Service<Request<Body>, Response = Response<Answer>, Error = Infallible>
         + Clone
         + Send
@@ -120,32 +88,58 @@ async fn converse<Calls, Answer>(
     Answer::Data: Send,
     Answer::Error: Into<Box<dyn StdError + Send + Sync>>,
 {
-    let peer = connection.connect_info();
-    let service = service.map_request(move |request: Request<Incoming>| {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(peer.clone());
-        request
-    });
-    let calls = TowerToHyperService::new(service);
-    let mut conversation = pin!(protocol(&life).serve_connection(TokioIo::new(connection), calls));
-    let mut over = pin!(async {
-        tokio::select! {
-            () = shutdown.cancelled() => {}
-            () = tokio::time::sleep(life.age) => {}
-        }
-    });
-    let mut told = false;
-    loop {
-        tokio::select! {
-            ended = &mut conversation => {
-                if let Err(error) = ended {
-                    tracing::debug!(error = %error, "connection failed");
+    /// Serves `connections` until the shutdown, and returns when the calls of all have ended.
+    pub(super) async fn serve(self, connections: impl Stream<Item = Connection>) {
+        let served = TaskTracker::new();
+        {
+            // Dropped at once at the end, and the listener with it: whoever comes then is refused,
+            // and finds another server.
+            let mut connections = pin!(connections);
+            loop {
+                tokio::select! {
+                    () = self.shutdown.cancelled() => break,
+                    Some(connection) = connections.next() => {
+                        served.spawn(self.clone().converse(connection));
+                    }
                 }
-                return;
             }
-            () = &mut over, if !told => {
-                told = true;
-                conversation.as_mut().graceful_shutdown();
+        }
+        served.close();
+        served.wait().await;
+    }
+
+    /// One connection, from its first frame to its last. When it is too old it is told to end, and its
+    /// calls go on to their end.
+    async fn converse(self, connection: Connection) {
+        let Self { service, life, shutdown } = self;
+        let peer = connection.connect_info();
+        let service = service.map_request(move |request: Request<Incoming>| {
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(peer.clone());
+            request
+        });
+        let calls = TowerToHyperService::new(service);
+        let mut conversation =
+            pin!(protocol(&life).serve_connection(TokioIo::new(connection), calls));
+        let mut over = pin!(async {
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = tokio::time::sleep(life.age) => {}
+            }
+        });
+        let mut told = false;
+        loop {
+            tokio::select! {
+                ended = &mut conversation => {
+                    if let Err(error) = ended {
+                        tracing::debug!(error = %error, "connection failed");
+                    }
+                    return;
+                }
+                () = &mut over, if !told => {
+                    told = true;
+                    conversation.as_mut().graceful_shutdown();
+                }
             }
         }
     }

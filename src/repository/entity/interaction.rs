@@ -2,7 +2,9 @@
 
 use sea_orm::entity::prelude::*;
 
+use crate::domain::access::NamespaceId;
 use crate::domain::field::{Identifier, Integer, Time};
+use crate::domain::interaction::Interaction;
 
 /// One interaction. The JSON and the search columns are left out here: their types differ between
 /// the databases, and only expressions ever touch them; see [`Part`].
@@ -27,6 +29,53 @@ pub(crate) struct Model {
     pub(crate) feature_uri: Option<String>,
     pub(crate) content_hash: Vec<u8>,
     pub(crate) record: Vec<u8>,
+}
+
+impl Model {
+    /// The row of `interaction`, whose encoded message is `record`.
+    pub(crate) fn of(
+        namespace: NamespaceId,
+        interaction: &Interaction,
+        content_hash: [u8; 16],
+        record: &[u8],
+    ) -> Self {
+        let Interaction {
+            interaction_id,
+            feature_id,
+            user_id,
+            session_id,
+            execution_id,
+            retriever_id,
+            feature_uri,
+            types,
+            position,
+            result_set_size,
+            document_score,
+            timestamp,
+            created_at,
+            metadata: _,
+            query_snapshot: _,
+            search_request: _,
+        } = interaction;
+        Self {
+            namespace_id: namespace.0,
+            interaction_id: interaction_id.clone(),
+            timestamp_us: *timestamp,
+            created_at_us: *created_at,
+            type_mask: types.mask(),
+            document_score: *document_score,
+            position: *position,
+            result_set_size: *result_set_size,
+            feature_id: feature_id.clone(),
+            user_id: user_id.clone(),
+            session_id: session_id.clone(),
+            execution_id: execution_id.clone(),
+            retriever_id: retriever_id.clone(),
+            feature_uri: feature_uri.clone(),
+            content_hash: content_hash.to_vec(),
+            record: record.to_vec(),
+        }
+    }
 }
 
 /// Interactions stand alone: a foreign key would tie tables that are spread differently.
