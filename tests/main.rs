@@ -11,6 +11,7 @@ mod admin;
 mod api;
 mod architecture;
 mod attacks;
+mod backup;
 mod conformance;
 mod deadlines;
 mod domain;

@@ -11,6 +11,13 @@ const BIN: &str = "INTERACTIONS_TEST_POSTGRES_BIN";
 /// The user whom PostgreSQL runs as where the tests run as root, as which it refuses to.
 const USER: &str = "postgres";
 
+/// The path of one of PostgreSQL's programs.
+pub fn binary(program: &str) -> PathBuf {
+    let bin = std::env::var(BIN)
+        .unwrap_or_else(|_| panic!("{BIN} names no directory; ./scripts/test does"));
+    Path::new(&bin).join(program)
+}
+
 /// The cluster; it is stopped when this is dropped.
 pub struct Cluster {
     directory: tempfile::TempDir,
@@ -76,9 +83,7 @@ impl Cluster {
 
     /// One of PostgreSQL's programs, run by a user that it accepts.
     fn command(&self, program: &str) -> Command {
-        let bin = std::env::var(BIN)
-            .unwrap_or_else(|_| panic!("{BIN} names no directory; ./scripts/test does"));
-        let program = Path::new(&bin).join(program);
+        let program = binary(program);
         let mut command = if is_root() {
             let mut command = Command::new("runuser");
             command.args(["--user", USER, "--"]).arg(program);
