@@ -1,0 +1,349 @@
+//! The jobs that have a performance bar: what is asked of the service, and of its anchor.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use interactions::domain::field::Identifier;
+use interactions::domain::filter::Filter;
+use interactions::domain::query::{Query, Selection, Window};
+use interactions::domain::sort::Sort;
+use interactions::grpc::proto;
+use interactions::repository::Dialect;
+use sqlx::PgPool;
+
+use crate::anchors::{self, Drawn, Pace, Pgbench, Rusqlite, Sql};
+use crate::client::{Ask, Asks, Reach, Span};
+use crate::data::{self, Events, RARE_TYPE, RARE_WORDS};
+use crate::load::Loaded;
+use crate::process::Server;
+use crate::report::{Bar, Round};
+
+const PAGE: i32 = 100;
+const CLIENTS: usize = 16;
+const LONGEST_STREAM: u64 = 500_000;
+const DEEPEST: u64 = 200_000;
+const BATCH: usize = 1_000;
+/// How long the slow reader rests after each page.
+const REST: Duration = Duration::from_millis(20);
+/// Stands in the SQL for the number of a session.
+const SESSION: &str = "0";
+
+/// Something that is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Job {
+    Newest1,
+    Newest16,
+    Session16,
+    Stream,
+    DepthTimestamp,
+    DepthPosition,
+    RareType,
+    AbsentValue,
+    RareWord,
+    Memory,
+    Ingest1,
+    Ingest4,
+}
+
+impl Job {
+    /// All of them; those that write come last.
+    pub(crate) const ALL: [Self; 12] = [
+        Self::Newest1,
+        Self::Newest16,
+        Self::Session16,
+        Self::Stream,
+        Self::DepthTimestamp,
+        Self::DepthPosition,
+        Self::RareType,
+        Self::AbsentValue,
+        Self::RareWord,
+        Self::Memory,
+        Self::Ingest1,
+        Self::Ingest4,
+    ];
+
+    /// What `--only` calls it, and what it does.
+    pub(crate) fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Newest1 => ("newest-1", "newest 100, 1 client, p50"),
+            Self::Newest16 => ("newest-16", "newest 100, 16 clients"),
+            Self::Session16 => ("session-16", "a session, 16 clients"),
+            Self::Stream => ("stream", "stream of up to 500,000"),
+            Self::DepthTimestamp => ("depth-timestamp", "deep page by timestamp, p50"),
+            Self::DepthPosition => ("depth-position", "deep page by position, p50"),
+            Self::RareType => ("rare-type", "rare type, p50"),
+            Self::AbsentValue => ("absent-value", "absent metadata value, p50"),
+            Self::RareWord => ("rare-word", "selective search, p50"),
+            Self::Memory => ("memory", "memory of a slow stream"),
+            Self::Ingest1 => ("ingest-1", "ingest, 1 stream"),
+            Self::Ingest4 => ("ingest-4", "ingest, 4 streams"),
+        }
+    }
+
+    pub(crate) fn unit(self) -> &'static str {
+        match self {
+            Self::Newest16 | Self::Session16 => "requests/s",
+            Self::Stream | Self::Ingest1 | Self::Ingest4 => "rows/s",
+            Self::Memory => "MiB",
+            Self::Newest1
+            | Self::DepthTimestamp
+            | Self::DepthPosition
+            | Self::RareType
+            | Self::AbsentValue
+            | Self::RareWord => "ms",
+        }
+    }
+
+    /// What it is compared with.
+    pub(crate) fn anchor(self, dialect: Dialect) -> &'static str {
+        match (self, dialect) {
+            (Self::Newest1 | Self::Newest16 | Self::Session16, Dialect::Postgres) => "pgbench",
+            (Self::Stream, Dialect::Postgres) => "COPY TO",
+            (Self::Ingest1 | Self::Ingest4, Dialect::Postgres) => "COPY FROM",
+            (Self::Newest1 | Self::Newest16 | Self::Session16 | Self::Stream, Dialect::Sqlite) => {
+                "rusqlite"
+            }
+            (Self::DepthTimestamp | Self::DepthPosition, _) => "page 1",
+            (Self::RareType | Self::AbsentValue | Self::RareWord, _) => "newest 100",
+            (Self::Ingest1 | Self::Ingest4, Dialect::Sqlite) | (Self::Memory, _) => "",
+        }
+    }
+
+    pub(crate) fn bar(self, dialect: Dialect) -> Option<Bar> {
+        match (self, dialect) {
+            (Self::Newest1, Dialect::Postgres) => Some(Bar::AtMost(4.0)),
+            (Self::Newest16, Dialect::Postgres) => Some(Bar::AtLeast(0.3)),
+            (Self::Session16, Dialect::Postgres) => Some(Bar::AtLeast(0.2)),
+            (Self::Stream, Dialect::Postgres) => Some(Bar::AtLeast(0.5)),
+            (Self::Stream, Dialect::Sqlite) => Some(Bar::AtLeast(0.3)),
+            (Self::Ingest1 | Self::Ingest4, Dialect::Postgres) => Some(Bar::AtLeast(0.85)),
+            (Self::DepthTimestamp | Self::DepthPosition, _) => Some(Bar::AtMost(1.5)),
+            (Self::RareType | Self::AbsentValue | Self::RareWord, _) => Some(Bar::AtMost(3.0)),
+            (Self::Memory, _) => Some(Bar::AtMost(4.0)),
+            (
+                Self::Newest1 | Self::Newest16 | Self::Session16 | Self::Ingest1 | Self::Ingest4,
+                Dialect::Sqlite,
+            ) => None,
+        }
+    }
+}
+
+/// The other way to ask the same database.
+#[derive(Debug)]
+pub(crate) enum Anchor {
+    Postgres { pgbench: Pgbench, pool: PgPool },
+    Sqlite(Rusqlite),
+}
+
+impl Anchor {
+    fn run(&self, sql: &Sql, clients: usize, span: Span) -> anyhow::Result<Pace> {
+        match self {
+            Self::Postgres { pgbench, pool: _ } => pgbench.run(sql, clients, span),
+            Self::Sqlite(rusqlite) => rusqlite.run(sql, clients, span),
+        }
+    }
+}
+
+/// A loaded database with a server on it.
+#[derive(Debug)]
+pub(crate) struct Bench {
+    pub(crate) loaded: Loaded,
+    pub(crate) anchor: Anchor,
+    pub(crate) reach: Reach,
+    /// Kept for as long as it is asked.
+    pub(crate) _server: Server,
+    pub(crate) program: PathBuf,
+    pub(crate) url: String,
+    pub(crate) scratch: PathBuf,
+    pub(crate) span: Span,
+    /// Interactions of one measurement that records.
+    pub(crate) ingested: u64,
+}
+
+impl Bench {
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.loaded.repository.dialect()
+    }
+
+    /// Measures a job once, and its anchor right after it.
+    pub(crate) async fn measure(&self, job: Job, round: usize) -> anyhow::Result<Round> {
+        match job {
+            Job::Newest1 => {
+                let figure = self.reach.median(&newest(), self.span).await?;
+                let anchor = self.anchor.run(&self.newest_sql(101)?, 1, self.span)?.median_ms;
+                Ok(Round { figure, anchor: Some(anchor) })
+            }
+            Job::Newest16 => self.rates(&newest(), &self.newest_sql(101)?).await,
+            Job::Session16 => {
+                let sessions = self.loaded.totals.sessions[0];
+                let filter = Filter::identifier(Identifier::SessionId, SESSION.to_owned());
+                let mut sql = self.sql(filter, 101)?;
+                sql.drawn = Some(Drawn { placeholder: SESSION, up_to: sessions });
+                self.rates(&session(sessions), &sql).await
+            }
+            Job::Stream => self.stream().await,
+            Job::DepthTimestamp => self.depth("timestamp").await,
+            Job::DepthPosition => self.depth("position").await,
+            Job::RareType => self.against_newest(&rare_type()).await,
+            Job::AbsentValue => self.against_newest(&absent_value()).await,
+            Job::RareWord => self.against_newest(&rare_word()).await,
+            Job::Memory => self.memory().await,
+            Job::Ingest1 => self.ingest(1, round).await,
+            Job::Ingest4 => self.ingest(4, round).await,
+        }
+    }
+
+    async fn rates(&self, asks: &Asks, sql: &Sql) -> anyhow::Result<Round> {
+        let figure = self.reach.rate(CLIENTS, asks, self.span).await?;
+        let anchor = self.anchor.run(sql, CLIENTS, self.span)?.per_second;
+        Ok(Round { figure, anchor: Some(anchor) })
+    }
+
+    async fn stream(&self) -> anyhow::Result<Round> {
+        let wanted = self.loaded.totals.rows[0].min(LONGEST_STREAM);
+        let figure = self.reach.stream(long_stream(), Duration::ZERO).await?;
+        anyhow::ensure!(figure.rows == wanted, "the stream has {} rows", figure.rows);
+        let sql = self.newest_sql(LONGEST_STREAM)?;
+        let anchor = match &self.anchor {
+            Anchor::Postgres { pool, pgbench: _ } => {
+                wanted as f64 / anchors::copy_out(pool, &sql).await?.as_secs_f64()
+            }
+            Anchor::Sqlite(rusqlite) => {
+                let all = rusqlite.all(&sql)?;
+                anyhow::ensure!(all.rows == wanted, "rusqlite finds {} rows", all.rows);
+                all.per_second()
+            }
+        };
+        Ok(Round { figure: figure.per_second(), anchor: Some(anchor) })
+    }
+
+    async fn depth(&self, field: &str) -> anyhow::Result<Round> {
+        let depth = (self.loaded.totals.rows[0] / 2).min(DEEPEST);
+        let sort =
+            proto::Sort { field: field.to_owned(), direction: proto::sort::Direction::Desc.into() };
+        let first = proto::ListInteractionsRequest { sort: vec![sort], ..page() };
+        let page_token = self.reach.token_at(first.clone(), depth).await?;
+        let deep = proto::ListInteractionsRequest { page_token, ..first.clone() };
+        let anchor = self.reach.median(&always(first), self.span).await?;
+        let figure = self.reach.median(&always(deep), self.span).await?;
+        Ok(Round { figure, anchor: Some(anchor) })
+    }
+
+    async fn against_newest(&self, asks: &Asks) -> anyhow::Result<Round> {
+        let anchor = self.reach.median(&newest(), self.span).await?;
+        let figure = self.reach.median(asks, self.span).await?;
+        Ok(Round { figure, anchor: Some(anchor) })
+    }
+
+    /// A server of its own, so that nothing but the stream has grown it.
+    async fn memory(&self) -> anyhow::Result<Round> {
+        let server = Server::start(&self.program, &self.url, &self.scratch)?;
+        let reach = Reach { address: server.address, ..self.reach.clone() };
+        reach.median(&newest(), self.span).await?;
+        server.forget_peak()?;
+        let before = server.memory()?;
+        let read = reach.stream(long_stream(), REST).await?;
+        let grown = server.peak_memory()?.saturating_sub(before);
+        anyhow::ensure!(read.rows > 0, "the stream has no rows");
+        Ok(Round { figure: grown as f64 / f64::from(1 << 20), anchor: None })
+    }
+
+    async fn ingest(&self, streams: usize, round: usize) -> anyhow::Result<Round> {
+        let name = format!("ingest-{streams}-{round}");
+        let repository = &self.loaded.repository;
+        let namespace = repository.create_namespace(&name).await?.id.0;
+        let copied = repository.create_namespace(&format!("{name}-copied")).await?.id.0;
+        let events = Events::new(self.ingested, (streams + 100 * round) as u64);
+        let events: Vec<_> = events.map(|event| event.interaction).collect();
+        let mut batches = vec![Vec::new(); streams];
+        for (number, batch) in events.chunks(BATCH).enumerate() {
+            batches[number % streams].push(proto::WriteInteractionsRequest {
+                request_id: number.to_string(),
+                interactions: batch.to_vec(),
+            });
+        }
+        let reach = Reach { namespace: name, ..self.reach.clone() };
+        let recorded = reach.record(batches).await?;
+        let anchor = match &self.anchor {
+            Anchor::Postgres { pool, pgbench: _ } => {
+                let shares = u32::try_from(streams)?;
+                let copied = anchors::copy_in(pool, namespace, copied, shares).await?;
+                anyhow::ensure!(copied.rows == recorded.rows, "{} rows copied", copied.rows);
+                Some(copied.per_second())
+            }
+            Anchor::Sqlite(_) => None,
+        };
+        Ok(Round { figure: recorded.per_second(), anchor })
+    }
+
+    fn newest_sql(&self, limit: u64) -> anyhow::Result<Sql> {
+        self.sql(Filter::EVERYTHING, limit)
+    }
+
+    /// The SQL that the service reads the first page of such a list with.
+    fn sql(&self, filter: Filter, limit: u64) -> anyhow::Result<Sql> {
+        let namespace = self.loaded.namespace;
+        let selection = Selection { namespace, window: Window::default(), filter, search: None };
+        let sort = Sort::build(Vec::new(), "sort");
+        let sort = sort.map_err(|violations| anyhow::anyhow!("{violations:?}"))?;
+        let repository = &self.loaded.repository;
+        let statements = repository.page_statements(&Query { selection, sort }, &None, limit);
+        let [statement] = statements.as_slice() else {
+            anyhow::bail!("such a page takes one statement");
+        };
+        Ok(Sql { statement: repository.render(statement), drawn: None })
+    }
+}
+
+fn page() -> proto::ListInteractionsRequest {
+    proto::ListInteractionsRequest { page_size: PAGE, limit: PAGE.into(), ..Default::default() }
+}
+
+fn long_stream() -> proto::ListInteractionsRequest {
+    let limit = LONGEST_STREAM as i64;
+    proto::ListInteractionsRequest { page_size: 1_000, limit, ..Default::default() }
+}
+
+/// The same full page again and again.
+fn always(request: proto::ListInteractionsRequest) -> Asks {
+    let full = PAGE as usize..=PAGE as usize;
+    Arc::new(move |_| Ask { request: request.clone(), expected: full.clone() })
+}
+
+fn newest() -> Asks {
+    always(page())
+}
+
+fn session(sessions: u64) -> Asks {
+    Arc::new(move |dice| {
+        let session_id = (dice.below(sessions as usize) + 1).to_string();
+        let request = proto::ListInteractionsRequest { session_id, ..page() };
+        Ask { request, expected: 1..=PAGE as usize }
+    })
+}
+
+fn rare_type() -> Asks {
+    Arc::new(|_| {
+        let interaction_type = RARE_TYPE.to_owned();
+        let request = proto::ListInteractionsRequest { interaction_type, ..page() };
+        Ask { request, expected: 1..=PAGE as usize }
+    })
+}
+
+fn absent_value() -> Asks {
+    Arc::new(|dice| {
+        let absent = data::text(&format!("absent-{}", dice.below(1_000_000)));
+        let filters = Some(data::fields([("metadata.geo.city", absent)]));
+        let request = proto::ListInteractionsRequest { filters, ..page() };
+        Ask { request, expected: 0..=0 }
+    })
+}
+
+fn rare_word() -> Asks {
+    Arc::new(|dice| {
+        let search = format!("rare{}", dice.below(RARE_WORDS));
+        let request = proto::ListInteractionsRequest { search, ..page() };
+        Ask { request, expected: 1..=PAGE as usize }
+    })
+}
