@@ -252,7 +252,7 @@ impl Rusqlite {
         let started = Instant::now();
         while started.elapsed() < span.warm_up + span.measured {
             let asked = Instant::now();
-            read(&mut statement, sql, &mut dice)?;
+            anyhow::ensure!(read(&mut statement, sql, &mut dice)? > 0, "rusqlite finds nothing");
             if started.elapsed() > span.warm_up {
                 waits.push(asked.elapsed().as_secs_f64() * 1e3);
             }

@@ -1,4 +1,4 @@
-//! The jobs that have a performance bar: what is asked of the service, and of its anchor.
+//! How the jobs are measured: what is asked of the service, and of its anchor right after it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,15 +9,17 @@ use interactions::domain::filter::Filter;
 use interactions::domain::query::{Query, Selection, Window};
 use interactions::domain::sort::Sort;
 use interactions::grpc::proto;
+use interactions::grpc::proto::sort::Direction;
 use interactions::repository::Dialect;
 use sqlx::PgPool;
 
 use crate::anchors::{self, Drawn, Pace, Pgbench, Rusqlite, Sql};
+use crate::bars::Job;
 use crate::client::{Ask, Asks, Reach, Span};
 use crate::data::{self, Events, RARE_TYPE, RARE_WORDS};
 use crate::load::Loaded;
 use crate::process::Server;
-use crate::report::{Bar, Round};
+use crate::report::Round;
 
 const PAGE: i32 = 100;
 const CLIENTS: usize = 16;
@@ -28,106 +30,6 @@ const BATCH: usize = 1_000;
 const REST: Duration = Duration::from_millis(20);
 /// Stands in the SQL for the number of a session.
 const SESSION: &str = "0";
-
-/// Something that is measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Job {
-    Newest1,
-    Newest16,
-    Session16,
-    Stream,
-    DepthTimestamp,
-    DepthPosition,
-    RareType,
-    AbsentValue,
-    RareWord,
-    Memory,
-    Ingest1,
-    Ingest4,
-}
-
-impl Job {
-    /// All of them; those that write come last.
-    pub(crate) const ALL: [Self; 12] = [
-        Self::Newest1,
-        Self::Newest16,
-        Self::Session16,
-        Self::Stream,
-        Self::DepthTimestamp,
-        Self::DepthPosition,
-        Self::RareType,
-        Self::AbsentValue,
-        Self::RareWord,
-        Self::Memory,
-        Self::Ingest1,
-        Self::Ingest4,
-    ];
-
-    /// What `--only` calls it, and what it does.
-    pub(crate) fn names(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Newest1 => ("newest-1", "newest 100, 1 client, p50"),
-            Self::Newest16 => ("newest-16", "newest 100, 16 clients"),
-            Self::Session16 => ("session-16", "a session, 16 clients"),
-            Self::Stream => ("stream", "stream of up to 500,000"),
-            Self::DepthTimestamp => ("depth-timestamp", "deep page by timestamp, p50"),
-            Self::DepthPosition => ("depth-position", "deep page by position, p50"),
-            Self::RareType => ("rare-type", "rare type, p50"),
-            Self::AbsentValue => ("absent-value", "absent metadata value, p50"),
-            Self::RareWord => ("rare-word", "selective search, p50"),
-            Self::Memory => ("memory", "memory of a slow stream"),
-            Self::Ingest1 => ("ingest-1", "ingest, 1 stream"),
-            Self::Ingest4 => ("ingest-4", "ingest, 4 streams"),
-        }
-    }
-
-    pub(crate) fn unit(self) -> &'static str {
-        match self {
-            Self::Newest16 | Self::Session16 => "requests/s",
-            Self::Stream | Self::Ingest1 | Self::Ingest4 => "rows/s",
-            Self::Memory => "MiB",
-            Self::Newest1
-            | Self::DepthTimestamp
-            | Self::DepthPosition
-            | Self::RareType
-            | Self::AbsentValue
-            | Self::RareWord => "ms",
-        }
-    }
-
-    /// What it is compared with.
-    pub(crate) fn anchor(self, dialect: Dialect) -> &'static str {
-        match (self, dialect) {
-            (Self::Newest1 | Self::Newest16 | Self::Session16, Dialect::Postgres) => "pgbench",
-            (Self::Stream, Dialect::Postgres) => "COPY TO",
-            (Self::Ingest1 | Self::Ingest4, Dialect::Postgres) => "COPY FROM",
-            (Self::Newest1 | Self::Newest16 | Self::Session16 | Self::Stream, Dialect::Sqlite) => {
-                "rusqlite"
-            }
-            (Self::DepthTimestamp | Self::DepthPosition, _) => "page 1",
-            (Self::RareType | Self::AbsentValue | Self::RareWord, _) => "newest 100",
-            (Self::Ingest1 | Self::Ingest4, Dialect::Sqlite) | (Self::Memory, _) => "",
-        }
-    }
-
-    pub(crate) fn bar(self, dialect: Dialect) -> Option<Bar> {
-        match (self, dialect) {
-            (Self::Newest1, Dialect::Postgres) => Some(Bar::AtMost(4.0)),
-            (Self::Newest16, Dialect::Postgres) => Some(Bar::AtLeast(0.3)),
-            (Self::Session16, Dialect::Postgres) => Some(Bar::AtLeast(0.2)),
-            (Self::Stream, Dialect::Postgres) => Some(Bar::AtLeast(0.5)),
-            (Self::Stream, Dialect::Sqlite) => Some(Bar::AtLeast(0.3)),
-            (Self::Ingest1 | Self::Ingest4, Dialect::Postgres) => Some(Bar::AtLeast(0.85)),
-            (Self::DepthTimestamp | Self::DepthPosition, _) => Some(Bar::AtMost(1.5)),
-            (Self::RareType | Self::AbsentValue | Self::RareWord, _) => Some(Bar::AtMost(3.0)),
-            (Self::Memory, _) => Some(Bar::AtMost(4.0)),
-            (
-                Self::Newest1 | Self::Newest16 | Self::Session16 | Self::Ingest1 | Self::Ingest4,
-                Dialect::Sqlite,
-            ) => None,
-        }
-    }
-}
 
 /// The other way to ask the same database.
 #[derive(Debug)]
@@ -183,8 +85,9 @@ impl Bench {
                 self.rates(&session(sessions), &sql).await
             }
             Job::Stream => self.stream().await,
-            Job::DepthTimestamp => self.depth("timestamp").await,
-            Job::DepthPosition => self.depth("position").await,
+            Job::DepthTimestamp => self.depth("timestamp", Direction::Desc).await,
+            Job::DepthPosition => self.depth("position", Direction::Asc).await,
+            Job::DepthPositionDown => self.depth("position", Direction::Desc).await,
             Job::RareType => self.against_newest(&rare_type()).await,
             Job::AbsentValue => self.against_newest(&absent_value()).await,
             Job::RareWord => self.against_newest(&rare_word()).await,
@@ -218,10 +121,9 @@ impl Bench {
         Ok(Round { figure: figure.per_second(), anchor: Some(anchor) })
     }
 
-    async fn depth(&self, field: &str) -> anyhow::Result<Round> {
+    async fn depth(&self, field: &str, direction: Direction) -> anyhow::Result<Round> {
         let depth = (self.loaded.totals.rows[0] / 2).min(DEEPEST);
-        let sort =
-            proto::Sort { field: field.to_owned(), direction: proto::sort::Direction::Desc.into() };
+        let sort = proto::Sort { field: field.to_owned(), direction: direction.into() };
         let first = proto::ListInteractionsRequest { sort: vec![sort], ..page() };
         let page_token = self.reach.token_at(first.clone(), depth).await?;
         let deep = proto::ListInteractionsRequest { page_token, ..first.clone() };

@@ -14,13 +14,15 @@ use clap::Parser;
 use interactions::repository::Dialect;
 
 use crate::anchors::{Pgbench, Rusqlite};
+use crate::bars::Job;
 use crate::client::{Reach, Span};
-use crate::jobs::{Anchor, Bench, Job};
+use crate::jobs::{Anchor, Bench};
 use crate::load::load;
 use crate::process::Server;
 use crate::report::Line;
 
 mod anchors;
+mod bars;
 mod client;
 mod data;
 mod jobs;
