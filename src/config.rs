@@ -109,7 +109,12 @@ pub struct CallLimitArgs {
     pub calls_per_second: NonZeroU32,
 
     /// Streams of one API key at a time that list or purge
-    #[arg(long, value_name = "NUMBER", env = "INTERACTIONS_READING_STREAMS", default_value = "16")]
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        env = "INTERACTIONS_READING_STREAMS",
+        default_value = "100"
+    )]
     pub reading_streams: NonZeroU32,
 
     /// Streams of one API key at a time that record

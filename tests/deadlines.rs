@@ -190,8 +190,7 @@ async fn streams_that_nobody_reads_are_ended_and_hold_nothing() {
         let mut reader = client(address, service.secret.clone()).await;
         let whole = proto::ListInteractionsRequest { page_size: 100, ..Default::default() };
         let mut streams = Vec::new();
-        // As many as one key may have.
-        for _ in 0..16 {
+        for _ in 0..20 {
             streams.push(reader.list_interactions(whole.clone()).await.unwrap().into_inner());
         }
         // Ten times the limit.

@@ -249,7 +249,7 @@ async fn a_stream_that_is_not_begun_takes_no_place() {
         let service = TestService::new(&database.repository, "wrong").await;
         let wrong = || proto::ListInteractionsRequest { page_size: -1, ..Default::default() };
         // More than there are places for one key.
-        for _ in 0..40 {
+        for _ in 0..120 {
             let answer = service.service.list_interactions(service.request(wrong())).await;
             assert_eq!(answer.err().unwrap().code(), Code::InvalidArgument);
         }

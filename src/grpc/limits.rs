@@ -28,7 +28,8 @@ impl Default for CallLimits {
             calls: 256,
             calls_per_second: const { NonZeroU32::new(2_000).unwrap() },
             reading_streams: 256,
-            reading_streams_per_key: 16,
+            // A client with one connection, and its hundred calls, never has too many.
+            reading_streams_per_key: 100,
             writing_streams: 64,
             writing_streams_per_key: 8,
         }
