@@ -87,7 +87,7 @@ impl Turns {
     /// A turn for work that can wait as long as it takes.
     ///
     /// # Errors
-    /// None but what [`Self::soon`] has, and that never.
+    /// [`Error::Unavailable`] where the line is given up, which none is while somebody stands in it.
     pub(super) async fn in_bulk(&self, party: Party) -> Result<Turn, Error> {
         let gone =
             || Error::Unavailable(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed));

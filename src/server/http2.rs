@@ -145,8 +145,8 @@ where
     }
 }
 
-fn protocol(life: &Life) -> http2::Builder<Calls> {
-    let mut protocol = http2::Builder::new(Calls);
+fn protocol(life: &Life) -> http2::Builder<TaskForEach> {
+    let mut protocol = http2::Builder::new(TaskForEach);
     protocol
         .timer(TokioTimer::new())
         .max_concurrent_streams(CONCURRENT_CALLS)
@@ -162,9 +162,9 @@ fn protocol(life: &Life) -> http2::Builder<Calls> {
 
 /// Runs each call in a task of its own, in which it can be hung up.
 #[derive(Debug, Clone, Copy)]
-struct Calls;
+struct TaskForEach;
 
-impl<Call> Executor<Call> for Calls
+impl<Call> Executor<Call> for TaskForEach
 where
     Call: Future<Output: Send> + Send + 'static,
 {
