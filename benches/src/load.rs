@@ -6,13 +6,14 @@ use anyhow::Context as _;
 use futures::{StreamExt as _, TryStreamExt as _};
 use interactions::domain::access::{NamespaceId, Scope};
 use interactions::grpc::interaction_service::record_all;
-use interactions::repository::{NewKey, Repository, Settings};
+use interactions::repository::{Dialect, NewKey, Repository, Settings};
 
 use crate::data::{Event, Events, NAMESPACES, Totals};
 
 const SEED: u64 = 20_251_121;
 const BATCH: usize = 1_000;
-/// Batches in work at a time.
+/// Batches in work at a time in PostgreSQL. In SQLite they would only stand in line, and of those that
+/// do so for two seconds one is turned away.
 const WRITERS: usize = 4;
 
 /// A database with the data set in it.
@@ -45,6 +46,10 @@ pub(crate) async fn load(url: &str, rows: u64) -> anyhow::Result<Loaded> {
         expires_at: None,
     };
     let (_, secret) = repository.create_key(key).await?;
+    let writers = match repository.dialect() {
+        Dialect::Sqlite => 1,
+        Dialect::Postgres => WRITERS,
+    };
     let started = Instant::now();
     let mut batches = Batches { events: Events::new(rows, SEED), waiting: Vec::new() };
     batches.waiting.resize_with(NAMESPACES, Vec::new);
@@ -57,7 +62,7 @@ pub(crate) async fn load(url: &str, rows: u64) -> anyhow::Result<Loaded> {
                 tokio::spawn(recording).await?.map_err(|error| anyhow::anyhow!("{error:?}"))
             }
         })
-        .buffer_unordered(WRITERS)
+        .buffer_unordered(writers)
         .try_collect::<Vec<usize>>()
         .await?;
     let totals = batches.events.totals.clone();
