@@ -32,3 +32,4 @@ mod sql;
 mod support;
 mod transport;
 mod verify;
+mod ways;

@@ -1,6 +1,8 @@
-//! The plans that the databases choose at 100,000 interactions: every simple filter, every sortable
-//! column, equality in metadata, types and search go through an index of their own, and no page is
-//! read by walking a whole namespace.
+//! The plans that the databases choose at 100,000 interactions in one namespace and a few in others,
+//! which are seen first when statistics are gathered: every simple filter, every sortable column,
+//! equality in metadata, types, search, and alternatives of these go through an index of their own
+//! where they are selective, and along the order of the list where they are not. No page is read by
+//! walking a whole namespace.
 
 use crate::support::database::{TestDatabase, databases};
 use crate::support::service::TestService;
@@ -77,6 +79,10 @@ struct Loaded {
 async fn loaded() -> Vec<Loaded> {
     let mut loaded = Vec::new();
     for database in databases().await {
+        for (number, name) in (0..).zip(["small", "smaller"]) {
+            let service = TestService::new(&database.repository, name).await;
+            service.record((0..60 >> number).map(interaction).collect()).await;
+        }
         let service = TestService::new(&database.repository, "large").await;
         for batch in (0..ROWS).collect::<Vec<_>>().chunks(1_000) {
             service.record(batch.iter().copied().map(interaction).collect()).await;
@@ -119,7 +125,8 @@ impl Loaded {
     async fn plans(&self, query: &Query, start: &Start) -> Vec<String> {
         let repository = &self.database.repository;
         let mut plans = Vec::new();
-        for statement in repository.page_statements(query, start, 101) {
+        let way = repository.way(&query.selection, &query.sort, 101).await.unwrap();
+        for statement in repository.page_statements(query, &way, start, 101) {
             plans.push(self.plan(repository.render(&statement)).await);
         }
         plans
@@ -210,8 +217,86 @@ impl Expectations<'_> {
     fn searches(&mut self) {
         for search in ["rareword", "absent", "\"rareword number\"", "rarew*", "absent OR rareword"]
         {
-            let query = self.loaded.query(Filter::EVERYTHING, search, &[]);
-            self.add(search, query, None, "interaction_words", "interactions_search_words");
+            for sort in [&[][..], &[("position", Direction::Descending)]] {
+                let query = self.loaded.query(Filter::EVERYTHING, search, sort);
+                let (sqlite, postgres) = ("interaction_words", "interactions_search_words");
+                self.add(&format!("{search} {sort:?}"), query, None, sqlite, postgres);
+            }
+        }
+    }
+
+    /// Alternatives, lists and conjunctions of which at least one side is selective.
+    fn selective(&mut self) {
+        for (filter, sqlite, postgres) in [
+            (
+                json!({"OR": [{"metadata.request": "r77"}, {"session_id": "s7"}]}),
+                vec!["interaction_facts", "interactions_session_id"],
+                vec!["interactions_document", "interactions_session_id"],
+            ),
+            (
+                json!({"OR": [{"interaction_type": ["purchase", "custom_tap"]}, {"user_id": "absent"}]}),
+                vec!["interactions_type_6", "interaction_facts", "interactions_user_id"],
+                vec!["interactions_type_6", "interactions_document", "interactions_user_id"],
+            ),
+            (
+                json!({"session_id": ["s1", "s9000", "absent"]}),
+                vec!["interactions_session_id"],
+                vec!["interactions_session_id"],
+            ),
+            (
+                json!({"metadata.device": "mobile", "metadata.request": "r77"}),
+                vec!["interaction_facts"],
+                vec!["interactions_document"],
+            ),
+            (
+                json!({"session_id": "s7", "NOT": [{"metadata.device": "mobile"}]}),
+                vec!["interactions_session_id"],
+                vec!["interactions_session_id"],
+            ),
+            (
+                json!({"session_id": "s7", "user_id": {"contains": "1"}, "position": {"gt": 5}}),
+                vec!["interactions_session_id"],
+                vec!["interactions_session_id"],
+            ),
+        ] {
+            for (sort, start) in [(&[][..], None), (&[("position", Direction::Ascending)], None)] {
+                let query = self.loaded.query(parsed(&filter), "", sort);
+                for (sqlite, postgres) in sqlite.iter().zip(&postgres) {
+                    let what = format!("{filter} {sort:?}");
+                    self.add(&what, query.clone(), start.clone(), sqlite, postgres);
+                }
+            }
+        }
+    }
+
+    /// A range of what the list is sorted by bounds the walk, whatever else is asked.
+    fn ranges(&mut self) {
+        let early =
+            json!({"timestamp": {"lt": "2025-01-01T00:10:00Z"}, "metadata.device": "mobile"});
+        let query = self.loaded.query(parsed(&early), "", &[]);
+        let postgres = "(timestamp_us < '";
+        self.add("early", query, None, "(namespace_id=? AND timestamp_us<?)", postgres);
+    }
+
+    /// What a large share of the namespace passes.
+    fn unselective(&mut self) {
+        for (filter, search) in [
+            (json!({"metadata.device": "mobile"}), ""),
+            (json!({"metadata.device": ["mobile", "tablet"]}), ""),
+            (json!({"NOT": [{"metadata.device": "mobile"}]}), ""),
+            (json!({"position": {"gte": 3}}), ""),
+            (json!({"OR": [{"metadata.device": "mobile"}, {"position": {"lt": 20}}]}), ""),
+            (json!({"interaction_type": ["impression", "custom_tap"]}), ""),
+            (json!({}), "commonword"),
+        ] {
+            for (sort, index) in [
+                (&[][..], "interactions_timestamp"),
+                (&[("document_score", Direction::Ascending)], "interactions_document_score"),
+            ] {
+                let query = self.loaded.query(parsed(&filter), search, sort);
+                let what = format!("{filter} {search} {sort:?}");
+                self.add(&what, query, None, index, index);
+            }
         }
     }
 
@@ -267,7 +352,7 @@ fn parsed(filter: &Value) -> Filter {
 
 /// Statements that find a batch to remove, and the index that each is to walk. None of them may sort
 /// a whole namespace: there are as many batches as it takes.
-fn removals(loaded: &Loaded) -> Vec<(&'static str, &'static str, SelectStatement)> {
+async fn removals(loaded: &Loaded) -> Vec<(&'static str, &'static str, SelectStatement)> {
     let window = Window { visible_since: None, recorded_before: Some(i64::MAX / 2) };
     let middle = i64::from(ROWS / 2);
     let time = (START + middle) * 1_000_000;
@@ -275,17 +360,37 @@ fn removals(loaded: &Loaded) -> Vec<(&'static str, &'static str, SelectStatement
     let of = |filter| Selection { window, ..loaded.query(filter, "", &[]).selection };
     let user = Filter::identifier(Identifier::UserId, "u7".to_owned());
     let expired = Filter::before(Time::Timestamp, time);
-    [
+    let repository = &loaded.database.repository;
+    let mut removals = Vec::new();
+    for (what, index, selection, start) in [
         ("everything", "interactions_timestamp", of(Filter::EVERYTHING), None),
         ("the rest", "interactions_timestamp", of(Filter::EVERYTHING), Some(&position)),
         ("what is too old", "interactions_timestamp", of(expired), None),
         ("a user", "interactions_user_id", of(user), None),
-    ]
-    .into_iter()
-    .map(|(what, index, selection, start)| {
-        (what, index, loaded.database.repository.removal_statement(&selection, start, 500))
-    })
-    .collect()
+    ] {
+        let way = repository.way(&selection, &Sort::default(), 500).await.unwrap();
+        removals.push((what, index, repository.removal_statement(&selection, &way, start, 500)));
+    }
+    removals
+}
+
+/// Counts that an index alone answers, and those for which it finds the rows.
+async fn counts(loaded: &Loaded) -> Vec<(String, [&'static str; 2], SelectStatement)> {
+    let repository = &loaded.database.repository;
+    let by = |index| [index; 2];
+    let mut counts = Vec::new();
+    for (filter, indexes) in [
+        (json!({}), ["USING COVERING INDEX", "Index Only Scan"]),
+        (json!({"user_id": "u7"}), by("interactions_user_id")),
+        (json!({"session_id": ["s7", "s9"]}), by("interactions_session_id")),
+        (json!({"interaction_type": "purchase"}), by("interactions_type_6")),
+        (json!({"metadata.request": "r77"}), ["interaction_facts", "interactions_document"]),
+    ] {
+        let selection = loaded.query(parsed(&filter), "", &[]).selection;
+        let way = repository.way_to_all(&selection).await.unwrap();
+        counts.push((filter.to_string(), indexes, repository.count_statement(&selection, &way)));
+    }
+    counts
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -296,6 +401,9 @@ async fn requests_are_answered_by_their_index() {
         expectations.types();
         expectations.json_equality();
         expectations.searches();
+        expectations.selective();
+        expectations.unselective();
+        expectations.ranges();
         expectations.sorts();
         let dialect = loaded.database.repository.dialect();
         let mut wrong = Vec::new();
@@ -311,11 +419,18 @@ async fn requests_are_answered_by_their_index() {
                 }
             }
         }
-        for (what, index, statement) in removals(&loaded) {
+        for (what, index, statement) in removals(&loaded).await {
             let plan = loaded.plan(loaded.database.repository.render(&statement)).await;
             let sorts = ["Sort", "TEMP B-TREE"].iter().any(|sort| plan.contains(sort));
             if !plan.contains(index) || (sorts && index == "interactions_timestamp") {
                 wrong.push(format!("{what} is not removed by {index}:\n{plan}"));
+            }
+        }
+        for (what, [sqlite, postgres], statement) in counts(&loaded).await {
+            let index = if dialect == Dialect::Sqlite { sqlite } else { postgres };
+            let plan = loaded.plan(loaded.database.repository.render(&statement)).await;
+            if !plan.contains(index) {
+                wrong.push(format!("{what} is not counted by {index}:\n{plan}"));
             }
         }
         assert!(wrong.is_empty(), "{}:\n\n{}", loaded.database.name, wrong.join("\n\n"));

@@ -10,7 +10,7 @@ use interactions::domain::query::{Query, Selection, Window};
 use interactions::domain::sort::Sort;
 use interactions::grpc::proto;
 use interactions::grpc::proto::sort::Direction;
-use interactions::repository::Dialect;
+use interactions::repository::{Dialect, Way};
 use sqlx::PgPool;
 
 use crate::anchors::{self, Drawn, Pace, Pgbench, Rusqlite, Sql};
@@ -190,7 +190,8 @@ impl Bench {
         let sort = Sort::build(Vec::new(), "sort");
         let sort = sort.map_err(|violations| anyhow::anyhow!("{violations:?}"))?;
         let repository = &self.loaded.repository;
-        let statements = repository.page_statements(&Query { selection, sort }, &None, limit);
+        let statements =
+            repository.page_statements(&Query { selection, sort }, &Way::Free, &None, limit);
         let [statement] = statements.as_slice() else {
             anyhow::bail!("such a page takes one statement");
         };

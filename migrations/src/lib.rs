@@ -19,6 +19,7 @@ mod m20261120_000002_interactions;
 mod m20261120_000003_interaction_indexes;
 mod m20261120_000004_distribution;
 mod m20261121_000005_lifecycle;
+mod m20261121_000006_type_statistics;
 
 /// Brings a database to the present schema, and back.
 #[derive(Debug)]
@@ -33,6 +34,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261120_000003_interaction_indexes::Migration),
             Box::new(m20261120_000004_distribution::Migration),
             Box::new(m20261121_000005_lifecycle::Migration),
+            Box::new(m20261121_000006_type_statistics::Migration),
         ]
     }
 }

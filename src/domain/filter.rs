@@ -87,6 +87,34 @@ impl Filter {
         }
     }
 
+    /// The filters that must all be true for this one to be.
+    #[must_use]
+    pub fn conjuncts(&self) -> Vec<&Self> {
+        match self {
+            Self::All(members) => members.iter().flat_map(Self::conjuncts).collect(),
+            Self::Any(_) | Self::Not(_) | Self::Condition(_) => vec![self],
+        }
+    }
+
+    /// Whether any condition is on what stands in JSON.
+    #[must_use]
+    pub fn looks_into_json(&self) -> bool {
+        match self {
+            Self::All(members) | Self::Any(members) => members.iter().any(Self::looks_into_json),
+            Self::Not(member) => member.looks_into_json(),
+            Self::Condition(Condition::Json { .. }) => true,
+            Self::Condition(Condition::Types(names)) => {
+                names.iter().any(|name| name.bit().is_none())
+            }
+            Self::Condition(
+                Condition::Identifier { .. }
+                | Condition::Integer { .. }
+                | Condition::Score(_)
+                | Condition::Time { .. },
+            ) => false,
+        }
+    }
+
     /// True when at least one filter of `members` is.
     #[must_use]
     pub fn any(mut members: Vec<Self>) -> Self {

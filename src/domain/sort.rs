@@ -117,6 +117,13 @@ impl Sort {
         violations.into_result(Self(completed(sort)))
     }
 
+    /// Whether it goes by `timestamp` alone, whichever way; ids decide among equals.
+    #[must_use]
+    pub fn is_by_time(&self) -> bool {
+        let timestamp = SortField::Time(Time::Timestamp);
+        matches!(self.keys(), [time, id] if time.field == timestamp && time.direction == id.direction)
+    }
+
     /// The keys, the most significant one first; the last is `interaction_id`.
     #[must_use]
     pub fn keys(&self) -> &[SortKey] {

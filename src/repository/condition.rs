@@ -27,59 +27,48 @@ use crate::domain::regex::Pattern;
 pub(super) struct Compiler {
     pub(super) dialect: Dialect,
     pub(super) namespace: NamespaceId,
-}
-
-/// Whether a condition stands under no negation, so that narrowing it by an index narrows the
-/// answer.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Polarity {
-    Positive,
-    Negated,
+    /// Whether conditions on columns are spelled so that no index of SQLite's answers them.
+    pub(super) without_indexes: bool,
 }
 
 impl Compiler {
     /// The condition that is true of exactly the rows that `filter` is true of.
     pub(super) fn filter(self, filter: &Filter) -> Expr {
-        self.node(filter, Polarity::Positive)
-    }
-
-    /// The members of `filter` that must all be true, each as a condition of its own.
-    pub(super) fn conjuncts(self, filter: &Filter) -> Vec<Expr> {
-        match filter {
-            Filter::All(filters) => {
-                filters.iter().flat_map(|filter| self.conjuncts(filter)).collect()
-            }
-            Filter::Any(_) | Filter::Not(_) | Filter::Condition(_) => vec![self.filter(filter)],
-        }
-    }
-
-    fn node(self, filter: &Filter, polarity: Polarity) -> Expr {
         let members = |filters: &[Filter]| -> Vec<Expr> {
-            filters.iter().map(|filter| self.node(filter, polarity)).collect()
+            filters.iter().map(|filter| self.filter(filter)).collect()
         };
         match filter {
             Filter::All(filters) => all(members(filters)),
             Filter::Any(filters) => any(members(filters)),
-            Filter::Not(filter) => {
-                self.sql("(?) IS NOT TRUE", [self.node(filter, Polarity::Negated)])
-            }
-            Filter::Condition(condition) => self.condition(condition, polarity),
+            Filter::Not(filter) => self.sql("(?) IS NOT TRUE", [self.filter(filter)]),
+            Filter::Condition(condition) => self.condition(condition),
         }
     }
 
-    fn condition(self, condition: &Condition, polarity: Polarity) -> Expr {
+    /// The same, but no index of SQLite's answers its conditions.
+    pub(super) fn without_indexes(self) -> Self {
+        Self { without_indexes: self.dialect == Dialect::Sqlite, ..self }
+    }
+
+    /// The column, or, where no index is to answer, a term that only looks like it
+    /// (<https://www.sqlite.org/optoverview.html#disqualifying_where_clause_terms_using_unary_>).
+    pub(super) fn column(self, column: Column) -> Expr {
+        if self.without_indexes { self.sql("+?", [Expr::col(column)]) } else { Expr::col(column) }
+    }
+
+    pub(super) fn condition(self, condition: &Condition) -> Expr {
         match condition {
             Condition::Identifier { field, test } => self.identifier(*field, test),
-            Condition::Types(names) => self.types(names, polarity),
+            Condition::Types(names) => self.types(names),
             Condition::Integer { field, test } => self.integer(Column::from(*field), test),
             Condition::Score(test) => self.score(test),
             Condition::Time { field, test } => self.time(Column::from(*field), test),
-            Condition::Json { path, test } => Reach::path(self, path).test(test, polarity),
+            Condition::Json { path, test } => Reach::path(self, path).test(test),
         }
     }
 
     fn identifier(self, field: Identifier, test: &IdentifierTest) -> Expr {
-        let column = Expr::col(Column::from(field));
+        let column = self.column(Column::from(field));
         match test {
             IdentifierTest::Exists => column.is_not_null(),
             IdentifierTest::In(values) => self.one_of_texts(column, values),
@@ -102,19 +91,24 @@ impl Compiler {
         }
     }
 
-    fn types(self, names: &[TypeName], polarity: Polarity) -> Expr {
+    pub(super) fn types(self, names: &[TypeName]) -> Expr {
         let well_known = names.iter().filter_map(TypeName::bit);
-        let mut tests: Vec<_> = well_known.map(has_bit).collect();
-        let own = names.iter().filter(|name| name.bit().is_none());
-        let own: Vec<_> = own.map(|name| Scalar::Text(name.as_str().to_owned())).collect();
+        let mut tests: Vec<_> = well_known.map(|bit| self.has_bit(bit)).collect();
+        let own = own_types(names);
         if !own.is_empty() {
-            tests.push(Reach::key(self, TYPES_KEY).folded_in(&own, polarity));
+            tests.push(Reach::key(self, TYPES_KEY).folded_in(&own));
         }
         any(tests)
     }
 
+    /// The condition of the partial index on this type, spelled as the index spells it.
+    fn has_bit(self, bit: i64) -> Expr {
+        let sign = if self.without_indexes { "+" } else { "" };
+        Expr::cust(format!("({sign}type_mask & {bit}) <> 0"))
+    }
+
     fn integer(self, column: Column, test: &IntegerTest) -> Expr {
-        let expression = Expr::col(column);
+        let expression = self.column(column);
         match test {
             IntegerTest::Exists => expression.is_not_null(),
             IntegerTest::In(values) => self.one_of_integers(expression, values),
@@ -123,7 +117,7 @@ impl Compiler {
     }
 
     fn score(self, test: &ScoreTest) -> Expr {
-        let column = Expr::col(Column::DocumentScore);
+        let column = self.column(Column::DocumentScore);
         match test {
             ScoreTest::Exists => column.is_not_null(),
             ScoreTest::In(values) => {
@@ -134,7 +128,7 @@ impl Compiler {
     }
 
     fn time(self, column: Column, test: &TimeTest) -> Expr {
-        let column = Expr::col(column);
+        let column = self.column(column);
         match test {
             TimeTest::In(values) => self.one_of_integers(column, values),
             TimeTest::Ordered(order, bound) => ordered(column, *order, Expr::value(*bound)),
@@ -287,9 +281,10 @@ pub(super) fn ordered(column: Expr, order: Order, bound: Expr) -> Expr {
     }
 }
 
-/// The condition of the partial index on this type, spelled as the index spells it.
-fn has_bit(bit: i64) -> Expr {
-    Expr::cust(format!("(type_mask & {bit}) <> 0"))
+/// Those of `names` that are callers' own, as values in JSON.
+pub(super) fn own_types(names: &[TypeName]) -> Vec<Scalar> {
+    let own = names.iter().filter(|name| name.bit().is_none());
+    own.map(|name| Scalar::Text(name.as_str().to_owned())).collect()
 }
 
 /// A list as one bind, so that its length never meets the limit on binds.

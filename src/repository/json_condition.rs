@@ -5,11 +5,11 @@
 //! (manual, section 9.16.2). Such a path is one operator, which the inverted index answers. Where a
 //! path indexes a list, and in SQLite throughout, the path is walked step by step, as joined rows.
 
-use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::sea_query::{Expr, ExprTrait, SelectStatement};
 use serde_json::Value;
 
 use super::Dialect;
-use super::condition::{Compiler, Polarity, all, any, json_list, ordered};
+use super::condition::{Compiler, any, json_list, ordered};
 use super::document::{fact, number};
 use super::entity::interaction::Part;
 use crate::domain::field::{JsonPath, Segment};
@@ -53,42 +53,35 @@ impl<'p> Reach<'p> {
     }
 
     /// Whether the values reached pass `test`.
-    pub(super) fn test(&self, test: &JsonTest, polarity: Polarity) -> Expr {
+    pub(super) fn test(&self, test: &JsonTest) -> Expr {
         match test {
             JsonTest::Exists => self.exists(),
             JsonTest::ExistsNotNull => self.exists_not_null(),
-            JsonTest::In(values, Case::Insensitive) => self.folded_in(values, polarity),
-            JsonTest::In(values, Case::Sensitive) => self.exactly_in(values, polarity),
+            JsonTest::In(values, Case::Insensitive) => self.folded_in(values),
+            JsonTest::In(values, Case::Sensitive) => self.exactly_in(values),
             JsonTest::Ordered(order, comparand) => self.ordered(*order, comparand),
             JsonTest::Text(test, case) => self.text(test, *case),
         }
     }
 
     /// Equality without case: the one test that indexes answer.
-    pub(super) fn folded_in(&self, values: &[Scalar], polarity: Polarity) -> Expr {
-        let document = Expr::col(Part::Document);
-        let test = self.one_of(&document, values);
-        match self.facts(values) {
-            Some(facts) if polarity == Polarity::Positive => facts.and(test),
-            Some(_) | None => test,
-        }
+    pub(super) fn folded_in(&self, values: &[Scalar]) -> Expr {
+        self.one_of(&Expr::col(Part::Document), values)
     }
 
-    /// Equality with case: what the index finds without case, and of that what is exactly so.
-    fn exactly_in(&self, values: &[Scalar], polarity: Polarity) -> Expr {
+    /// Equality with case: what PostgreSQL's index finds without case, and of that what is exactly so.
+    fn exactly_in(&self, values: &[Scalar]) -> Expr {
         if !values.iter().any(|value| matches!(value, Scalar::Text(_))) {
-            return self.folded_in(values, polarity);
+            return self.folded_in(values);
         }
         let exactly = self.one_of(&self.exact(), values);
-        if polarity == Polarity::Negated {
-            return exactly;
+        match self.compiler.dialect {
+            Dialect::Sqlite => exactly,
+            Dialect::Postgres => {
+                let folded: Vec<_> = values.iter().map(fold).collect();
+                self.folded_in(&folded).and(exactly)
+            }
         }
-        let folded: Vec<_> = values.iter().map(fold).collect();
-        let nearly = match self.compiler.dialect {
-            Dialect::Postgres => Some(self.one_of(&Expr::col(Part::Document), &folded)),
-            Dialect::Sqlite => self.facts(&folded),
-        };
-        all(nearly.into_iter().chain([exactly]).collect())
     }
 
     /// The document as it came.
@@ -169,19 +162,17 @@ impl<'p> Reach<'p> {
         }
     }
 
-    /// Rows of SQLite's index of facts that can match; `None` where the index cannot tell.
-    fn facts(&self, values: &[Scalar]) -> Option<Expr> {
-        if self.compiler.dialect == Dialect::Postgres || values.len() > MAX_FACTS {
+    /// SQLite: the rows that its index of facts names for equality, with or without case; `None`
+    /// where the index cannot tell.
+    pub(super) fn facts(&self, values: &[Scalar]) -> Option<SelectStatement> {
+        if values.len() > MAX_FACTS {
             return None;
         }
         let keys = std::iter::once(Some(self.root)).chain(self.segments.iter().map(Step::key));
         let keys: Vec<_> = keys.collect::<Option<_>>()?;
-        let facts = values.iter().map(|value| fact(self.compiler.namespace, &keys, value));
-        let question = facts.map(|fact| format!("\"{fact}\"")).collect::<Vec<_>>().join(" OR ");
-        Some(self.compiler.sql(
-            "row_id IN (SELECT rowid FROM interaction_facts WHERE interaction_facts MATCH ?)",
-            [Expr::value(question)],
-        ))
+        let fact = |value| format!("\"{}\"", fact(self.compiler.namespace, &keys, &fold(value)));
+        let question = values.iter().map(fact).collect::<Vec<_>>().join(" OR ");
+        Some(self.compiler.matching(Part::InteractionFacts, question))
     }
 
     /// Whether any of the values reached, with lists opened, passes `test`, which speaks of them as

@@ -10,6 +10,7 @@ use readers::Readers;
 use turns::Turns;
 
 mod callers;
+mod candidates;
 mod condition;
 mod connect;
 mod document;
@@ -33,6 +34,7 @@ mod turns;
 mod verify;
 mod write;
 
+pub use candidates::{Candidates, Way};
 pub use connect::{ConnectError, MigrationState, Settings, SettingsError};
 pub use error::Error;
 pub use keys::{ChangedKey, KeyPlace, NewKey, RotateKeyError, RotatedKey};

@@ -2,16 +2,17 @@
 
 use bytes::Bytes;
 use futures::TryStreamExt;
-use sea_orm::sea_query::{Expr, ExprTrait, Query as Sql, SelectStatement};
+use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Query as Sql, SelectStatement};
 use sea_orm::{ConnectionTrait, QueryResult, StatementBuilder, StreamTrait};
 
+use super::candidates::Way;
 use super::condition::Compiler;
 use super::entity::interaction::{Column, Entity};
 use super::keyset::{self, Run};
-use super::{Error, Repository};
+use super::{Dialect, Error, Repository};
 use crate::domain::access::NamespaceId;
 use crate::domain::query::{Query, Selection, Window};
-use crate::domain::sort::Position;
+use crate::domain::sort::{Position, Sort};
 use crate::domain::time::Micros;
 use crate::failpoint::left_out;
 
@@ -42,10 +43,11 @@ impl Repository {
         limit: u64,
         max_bytes: usize,
     ) -> Result<Vec<Bytes>, Error> {
+        let way = self.way(&query.selection, &query.sort, limit).await?;
         let reader = self.readers.soon(Some(query.selection.namespace)).await?;
         let mut records = Vec::new();
         let mut weight = 0;
-        for statement in self.page_statements(query, start, limit) {
+        for statement in self.page_statements(query, &way, start, limit) {
             let Some(room) = limit.checked_sub(records.len() as u64).filter(|room| *room > 0)
             else {
                 break;
@@ -64,18 +66,34 @@ impl Repository {
         Ok(records)
     }
 
-    /// The statements that a page is read by, one after the other until it is full.
+    /// The statements that a page is read by in this way, one after the other until it is full.
     #[must_use]
     pub fn page_statements(
         &self,
         query: &Query,
+        way: &Way,
         start: &Start,
         limit: u64,
     ) -> Vec<SelectStatement> {
-        let compiler = self.compiler(query.selection.namespace);
-        let runs = keyset::runs(compiler, &query.sort, start.as_ref());
-        let select = selected(compiler, &query.selection);
-        runs.into_iter().map(|run| with_limit(narrowed(&select, run), limit)).collect()
+        let Query { selection, sort } = query;
+        let compiler = self.compiler(selection.namespace);
+        let select = selected(compiler, selection, sort, way);
+        if let Way::Among(candidates) = way {
+            return match candidates.tested_first(limit).filter(|_| sort.is_by_time()) {
+                Some(tested) => near_first(compiler, query, start, limit, (tested, select)),
+                None => {
+                    let run = keyset::whole(compiler, sort, start.as_ref());
+                    vec![with_limit(narrowed(&select, run), limit)]
+                }
+            };
+        }
+        let guessed = selection.search.is_some() || selection.filter.looks_into_json();
+        let guessed = guessed && self.dialect == Dialect::Postgres;
+        let page = |run: Run| match guessed {
+            true => run.warily(&select, limit),
+            false => with_limit(narrowed(&select, run), limit),
+        };
+        keyset::runs(compiler, sort, start.as_ref()).into_iter().map(page).collect()
     }
 
     /// The interaction that stands `place` places after `start` in the order of `query`, encoded;
@@ -90,8 +108,10 @@ impl Repository {
         place: u64,
     ) -> Result<Option<Bytes>, Error> {
         let compiler = self.compiler(query.selection.namespace);
+        let way = self.way(&query.selection, &query.sort, place).await?;
         let run = keyset::whole(compiler, &query.sort, start.as_ref());
-        let mut select = narrowed(&selected(compiler, &query.selection), run);
+        let mut select = selected(compiler, &query.selection, &query.sort, &way);
+        run.apply(&mut select);
         select.limit(1).offset(place.saturating_sub(1));
         let row = self.read_one(query.selection.namespace, &select).await?;
         row.map(|row| record(&row)).transpose()
@@ -102,16 +122,18 @@ impl Repository {
     /// # Errors
     /// When the database fails.
     pub async fn count(&self, selection: &Selection) -> Result<u64, Error> {
-        let select = self.count_statement(selection);
+        let way = self.way_to_all(selection).await?;
+        let select = self.count_statement(selection, &way);
         let row = self.read_one(selection.namespace, &select).await?;
         let count = row.map(|row| row.try_get_by_index::<i64>(0)).transpose()?.unwrap_or_default();
         Ok(u64::try_from(count).unwrap_or_default())
     }
 
-    /// The statement that counts `selection`.
+    /// The statement that counts `selection`, found in this way.
     #[must_use]
-    pub fn count_statement(&self, selection: &Selection) -> SelectStatement {
-        let mut select = selected(self.compiler(selection.namespace), selection);
+    pub fn count_statement(&self, selection: &Selection, way: &Way) -> SelectStatement {
+        let compiler = self.compiler(selection.namespace);
+        let mut select = selected(compiler, selection, &Sort::default(), way);
         select.clear_selects().expr(Expr::cust("COUNT(*)"));
         select
     }
@@ -149,7 +171,7 @@ impl Repository {
     }
 
     pub(super) fn compiler(&self, namespace: NamespaceId) -> Compiler {
-        Compiler { dialect: self.dialect, namespace }
+        Compiler { dialect: self.dialect, namespace, without_indexes: false }
     }
 }
 
@@ -160,7 +182,7 @@ pub(super) fn in_namespace(compiler: Compiler, window: Window) -> SelectStatemen
     let mut select = Sql::select();
     select.column(Column::Record).from(Entity);
     if !left_out("namespace-of-reads") {
-        select.and_where(Expr::col(Column::NamespaceId).eq(compiler.namespace.0));
+        select.and_where(compiler.column(Column::NamespaceId).eq(compiler.namespace.0));
     }
     if let Some(since) = visible_since {
         select.and_where(Expr::col(Column::TimestampUs).gte(since));
@@ -174,15 +196,53 @@ pub(super) fn in_namespace(compiler: Compiler, window: Window) -> SelectStatemen
     select
 }
 
-pub(super) fn selected(compiler: Compiler, selection: &Selection) -> SelectStatement {
+/// Everything of `selection`, found in this way.
+pub(super) fn selected(
+    compiler: Compiler,
+    selection: &Selection,
+    sort: &Sort,
+    way: &Way,
+) -> SelectStatement {
+    let compiler = match way {
+        Way::Among(_) => compiler.without_indexes(),
+        Way::Free | Way::Walk => compiler,
+    };
     let mut select = in_namespace(compiler, selection.window);
-    for condition in compiler.conjuncts(&selection.filter) {
+    for condition in compiler.conditions(selection, sort, way) {
         select.and_where(condition);
     }
-    if let Some(search) = &selection.search {
-        select.and_where(compiler.search(search));
-    }
     select
+}
+
+/// A page of a list that goes by time, in two statements: from the `tested` rows that come next, and
+/// from those of `among` that come later.
+fn near_first(
+    compiler: Compiler,
+    query: &Query,
+    start: &Start,
+    limit: u64,
+    (tested, mut among): (u64, SelectStatement),
+) -> Vec<SelectStatement> {
+    let Query { selection, sort } = query;
+    let in_order = |start: Option<&Position>| keyset::whole(compiler, sort, start);
+    let next = narrowed(&in_namespace(compiler, selection.window), in_order(start.as_ref()));
+
+    let mut nearby = next.clone();
+    nearby.clear_selects().column(Asterisk).limit(tested);
+    let mut near = Sql::select();
+    near.column(Column::Record).from_subquery(nearby, Entity);
+    for condition in compiler.conditions(selection, sort, &Way::Walk) {
+        near.and_where(condition);
+    }
+    in_order(None).apply(&mut near);
+
+    let mut last = next;
+    last.clear_selects().columns([Column::TimestampUs, Column::InteractionId]);
+    last.limit(1).offset(tested.saturating_sub(1));
+    // Where fewer rows than these are left there is no last one, and nothing comes after NULL.
+    among.and_where(keyset::after_row(sort, last));
+    in_order(None).apply(&mut among);
+    vec![with_limit(near, limit), with_limit(among, limit)]
 }
 
 pub(super) fn narrowed(select: &SelectStatement, run: Run) -> SelectStatement {

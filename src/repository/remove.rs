@@ -3,6 +3,7 @@
 use sea_orm::sea_query::{DeleteStatement, Expr, ExprTrait, Query as Sql, SelectStatement};
 use sea_orm::{ConnectionTrait, DatabaseTransaction};
 
+use super::candidates::Way;
 use super::entity::interaction::{Column, Entity, Part};
 use super::read::{narrowed, selected, with_limit};
 use super::{Dialect, Error, Repository, keyset};
@@ -103,7 +104,8 @@ impl Repository {
         start: Option<&Position>,
         limit: u64,
     ) -> Result<Vec<Doomed>, Error> {
-        let statement = self.removal_statement(selection, start, limit);
+        let way = self.way(selection, &Sort::default(), limit).await?;
+        let statement = self.removal_statement(selection, &way, start, limit);
         let reader = self.readers.soon(Some(selection.namespace)).await?;
         let rows = self.callers.answer(reader.query_all(&statement)).await?;
         let doomed = rows.iter().map(|row| {
@@ -116,22 +118,24 @@ impl Repository {
         doomed.collect()
     }
 
-    /// The statement that finds what a batch removes.
+    /// The statement that finds what a batch removes, in this way.
     #[must_use]
     pub fn removal_statement(
         &self,
         selection: &Selection,
+        way: &Way,
         start: Option<&Position>,
         limit: u64,
     ) -> SelectStatement {
         let compiler = self.compiler(selection.namespace);
-        let mut select = selected(compiler, selection);
+        let sort = Sort::default();
+        let mut select = selected(compiler, selection, &sort, way);
         select.clear_selects().columns([
             Column::InteractionId,
             Column::TimestampUs,
             Column::CreatedAtUs,
         ]);
-        let run = keyset::whole(compiler, &Sort::default(), start);
+        let run = keyset::whole(compiler, &sort, start);
         with_limit(narrowed(&select, run), limit)
     }
 

@@ -7,7 +7,7 @@ use interactions::domain::filter_json;
 use interactions::domain::query::{Query, Selection, Window};
 use interactions::domain::search::Search;
 use interactions::domain::violation::Violations;
-use interactions::repository::Repository;
+use interactions::repository::{Repository, Way};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
@@ -40,7 +40,8 @@ fn outermost(sql: &str) -> String {
             (Some(_), _) => {}
             (None, '\'' | '"') => quote = Some(*character),
             (None, '(') => depth += 1,
-            (None, ')') => depth -= 1,
+            // A page of PostgreSQL's goes on after the statement that it is read from.
+            (None, ')') => depth = depth.saturating_sub(1),
             (None, _) => return depth == 0,
         }
         false
@@ -51,7 +52,8 @@ fn outermost(sql: &str) -> String {
 fn assert_confined(repository: &Repository, namespace: NamespaceId, select: &SelectStatement) {
     let Statement { sql, values, .. } = repository.render(select);
     let (_, conditions) = sql.split_once(" FROM \"interactions\" WHERE ").expect(&sql);
-    let first = ["\"namespace_id\" = ? AND ", "\"namespace_id\" = $1 AND "];
+    let first =
+        ["\"namespace_id\" = ? AND ", "(+\"namespace_id\") = ? AND ", "\"namespace_id\" = $1 AND "];
     assert!(first.iter().any(|first| conditions.starts_with(first)), "{sql}");
     let bound = values.and_then(|values| values.0.into_iter().next());
     assert_eq!(bound, Some(namespace.0.into()), "{sql}");
@@ -85,11 +87,17 @@ async fn every_statement_names_its_namespace_as_a_bind() {
             let query = query(namespace, filters, sort, text);
             let start = Some(query.sort.position_of(interaction));
             let newest = documents::sort(&Value::Array(Vec::new())).position_of(interaction);
-            let mut statements = repository.page_statements(&query, &None, 101);
-            statements.extend(repository.page_statements(&query, &start, 101));
-            statements.push(repository.count_statement(&query.selection));
-            for start in [None, Some(&newest)] {
-                statements.push(repository.removal_statement(&query.selection, start, 500));
+            // Nothing is stored: what an index can name is rare.
+            let rare = repository.way(&query.selection, &query.sort, 101).await.unwrap();
+            let mut statements = Vec::new();
+            for way in [&rare, &Way::Walk, &Way::Free] {
+                statements.extend(repository.page_statements(&query, way, &None, 101));
+                statements.extend(repository.page_statements(&query, way, &start, 101));
+                statements.push(repository.count_statement(&query.selection, way));
+                for start in [None, Some(&newest)] {
+                    let removal = repository.removal_statement(&query.selection, way, start, 500);
+                    statements.push(removal);
+                }
             }
             for statement in &statements {
                 assert_confined(repository, namespace, statement);
