@@ -1,0 +1,306 @@
+#!/usr/bin/env python3
+"""Runs the commands that the documentation shows, and compares what they print with what it says.
+
+    tests/docs/run.py PROGRAM              every page of docs/, and README.md
+    tests/docs/run.py PROGRAM PAGE...      these
+    tests/docs/run.py --write PROGRAM ...  puts what is printed into the pages, to be read before a commit
+
+A page shows commands in blocks marked `console`: a line that begins with `$ ` is a command (with `> `,
+more of it), and what follows is all that it prints, on both outputs. `…` stands for any text within a
+line, and on a line of its own for any lines. The commands of a page run in one shell, one after the
+other, as if by somebody who reads it:
+
+- `interactions` is PROGRAM, its database a new SQLite file, and the working directory an empty one
+  with the repository's `examples` and `proto` in it.
+- `interactions serve` goes on in the background, as in a terminal of its own, until the page ends or
+  the line `^C` follows it. A free port takes the place of 50051.
+- A page that begins with `<!-- console: after OTHER.md -->` goes on where that page ended.
+- PGHOST, PGPORT and PGUSER name a PostgreSQL server that has no databases yet, with its programs and
+  `buf` on the PATH; they come from the caller.
+"""
+
+import argparse
+import concurrent.futures
+import difflib
+import os
+import pathlib
+import re
+import select
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+# Seconds: many times what any command takes on a busy machine.
+LIMIT = 60
+PORT = "50051"
+SERVE = re.compile(r"interactions serve\b[^|;&]*$")
+STOP = "^C"
+ANY = "…"
+# What differs from run to run, and what stands for it where outputs are written into a page.
+VARYING = [
+    (re.compile(pattern), kept)
+    for pattern, kept in [
+        (r"\bns_[0-9a-f]{16}\b", f"ns_{ANY}"),
+        (r"\bsk_live_\w+", f"sk_live_{ANY}"),
+        (r"\bcreated key \w{12}\b", f"created key {ANY}"),
+        (r"(?<=created_at\": \")[^\"]+|(?<=created_at\":\")[^\"]+", ANY),
+        (r"(?<=--page-token )\w[\w-]{40,}", ANY),
+        (r"(?<=next_page_token\": \")[^\"]+", ANY),
+        (r"\bin [\d.]+ s \([\d,]+/s\)", f"in {ANY} s ({ANY}/s)"),
+    ]
+]
+
+
+class Failure(Exception):
+    """A command that did not end, or a server that did not start."""
+
+
+class Command:
+    """A command of a page, and the lines that it is said to print."""
+
+    def __init__(self, line, text):
+        self.line = line
+        self.text = text
+        self.said = []
+
+
+def blocks(page):
+    """The commands of each console block of a page, with the numbers of the lines that hold them."""
+    found, block = [], None
+    for number, line in enumerate(page.read_text(encoding="utf-8").splitlines()):
+        if block is None:
+            if line.startswith("```console"):
+                block = []
+        elif line.startswith("```"):
+            found.append((block, number))
+            block = None
+        elif line.startswith("$ "):
+            block.append(Command(number, line[2:]))
+        elif not block:
+            raise Failure(f"{page.name}:{number + 1}: a console block begins with a command")
+        elif line.startswith("> ") and not block[-1].said:
+            block[-1].text += "\n" + line[2:]
+        else:
+            block[-1].said.append(line)
+    return found
+
+
+def predecessor(page):
+    """The page that this one goes on from, if any."""
+    with page.open(encoding="utf-8") as lines:
+        match = re.match(r"<!-- console: after ([\w./-]+)", lines.readline())
+    return page.parent / match[1] if match else None
+
+
+def matches(said, printed):
+    """Whether lines are those that a page has, where `…` stands for anything."""
+    if not said:
+        return not printed
+    if said[0] == ANY:
+        return any(matches(said[1:], printed[skip:]) for skip in range(len(printed) + 1))
+    if not printed:
+        return False
+    pattern = ".*".join(re.escape(part) for part in said[0].split(ANY))
+    return re.fullmatch(pattern, printed[0]) is not None and matches(said[1:], printed[1:])
+
+
+class Shell:
+    """A shell in a directory of its own, and the servers that were started in it."""
+
+    def __init__(self, program, scratch):
+        self.port = free_port()
+        self.servers = []
+        self.log = open(scratch / "server.log", "w+b")
+        # Short paths: some of them are printed.
+        work = scratch / "work"
+        work.mkdir()
+        for name in ("examples", "proto"):
+            (work / name).symlink_to(ROOT / name)
+        programs = scratch / "bin"
+        programs.mkdir()
+        (programs / "interactions").symlink_to(program)
+        keep = {name: os.environ[name] for name in ("PATH", "PGHOST", "PGPORT", "PGUSER", "PGPASSWORD")
+                if name in os.environ}
+        self.environment = keep | {
+            "PATH": f"{programs}:{keep['PATH']}",
+            "HOME": str(scratch),
+            "LC_ALL": "C.UTF-8",
+            "TZ": "UTC",
+            "INTERACTIONS_LISTEN": f"127.0.0.1:{self.port}",
+            "INTERACTIONS_ADDR": f"127.0.0.1:{self.port}",
+        }
+        self.bash = subprocess.Popen(
+            ["bash", "--norc", "--noprofile"], cwd=work, env=self.environment,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            start_new_session=True)
+
+    def run(self, command):
+        """Runs a command, and returns the lines that it prints."""
+        text = command.text.replace(PORT, self.port)
+        if SERVE.fullmatch(text):
+            self.serve(text)
+            if command.said[:1] == [STOP]:
+                self.stop()
+                return [STOP]
+            return []
+        return self.execute(text)
+
+    def execute(self, text):
+        mark = f"end-{time.monotonic_ns()}"
+        # Without input, so that no command waits for some; the status is there for the next command.
+        line = f"eval {shlex.quote(text)} </dev/null; mark=$?; printf '\\n%s\\n' {mark}; (exit $mark)\n"
+        self.bash.stdin.write(line.encode())
+        self.bash.stdin.flush()
+        printed, end = b"", f"\n{mark}\n".encode()
+        until = time.monotonic() + LIMIT
+        while not printed.endswith(end):
+            ready, _, _ = select.select([self.bash.stdout], [], [], max(0, until - time.monotonic()))
+            more = os.read(self.bash.stdout.fileno(), 1 << 16) if ready else b""
+            if not more:
+                raise Failure(f"did not end within {LIMIT} s, after: {printed.decode(errors='replace')}")
+            printed += more
+        text = printed[: -len(end)].decode().replace(self.port, PORT)
+        return [line.rstrip() for line in text.splitlines()]
+
+    def serve(self, text):
+        """Starts a server, and waits until it serves or gives up."""
+        # What the shell has exported is the server's too.
+        self.execute("export -p > ../exported")
+        with_exports = f"source ../exported; exec {text}"
+        server = subprocess.Popen(
+            ["bash", "--norc", "--noprofile", "-c", with_exports], cwd=self.bash_directory(),
+            env=self.environment, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        self.servers.append(server)
+        until = time.monotonic() + LIMIT
+        while b" serving " not in self.said_by_servers():
+            if server.poll() is not None or time.monotonic() > until:
+                raise Failure(f"did not serve: {self.said_by_servers().decode(errors='replace')}")
+            time.sleep(0.02)
+
+    def bash_directory(self):
+        return os.readlink(f"/proc/{self.bash.pid}/cwd")
+
+    def said_by_servers(self):
+        """What the last server said: the log is emptied when it stops."""
+        self.log.flush()
+        return pathlib.Path(self.log.name).read_bytes()
+
+    def stop(self):
+        server = self.servers.pop()
+        server.send_signal(signal.SIGINT)
+        status = server.wait(timeout=LIMIT)
+        if status != 0:
+            raise Failure(f"the server ended with {status}")
+        self.log.seek(0)
+        self.log.truncate()
+
+    def close(self):
+        for server in self.servers:
+            server.kill()
+            server.wait()
+        self.bash.kill()
+        self.bash.wait()
+        self.log.close()
+
+
+def free_port():
+    """A port that nothing listens on now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return str(listener.getsockname()[1])
+
+
+def run_page(page, program, write):
+    """Runs a page, and returns what is wrong with it."""
+    wrong, printed_of = [], {}
+    with tempfile.TemporaryDirectory(prefix="interactions-docs-") as scratch:
+        shell = Shell(program, pathlib.Path(scratch))
+        command = None
+        try:
+            before, pages = predecessor(page), []
+            while before:
+                pages.insert(0, before)
+                before = predecessor(before)
+            for earlier in pages:
+                for block, _ in blocks(earlier):
+                    for command in block:
+                        shell.run(command)
+            for block, _ in blocks(page):
+                for command in block:
+                    printed = shell.run(command)
+                    said = [line.rstrip() for line in command.said]
+                    if not matches(said, printed):
+                        printed_of[command.line] = printed
+                        difference = difflib.unified_diff(
+                            said, printed, "said", "printed", lineterm="", n=1)
+                        place = f"{page.relative_to(ROOT)}:{command.line + 1}: {command.text}"
+                        wrong.append("\n".join([place, *difference]))
+        except Failure as failure:
+            text = command.text if command else ""
+            wrong.append(f"{page.relative_to(ROOT)}: {text}\n{failure}")
+        finally:
+            shell.close()
+    if write and printed_of:
+        rewrite(page, printed_of)
+    return wrong
+
+
+def steady(line):
+    """A line with what differs from run to run left open."""
+    for pattern, kept in VARYING:
+        line = pattern.sub(kept, line)
+    return line
+
+
+def rewrite(page, printed_of):
+    """Puts what commands printed into a page, in place of what it says."""
+    lines, written, at = page.read_text(encoding="utf-8").splitlines(), [], 0
+    by_line = {command.line: command for block, _ in blocks(page) for command in block}
+    while at < len(lines):
+        written.append(lines[at])
+        command = by_line.get(at)
+        at += 1
+        if command and command.line in printed_of:
+            for _ in command.text.splitlines()[1:]:
+                written.append(lines[at])
+                at += 1
+            written += [steady(line) for line in printed_of[command.line]]
+            at += len(command.said)
+    page.write_text("\n".join(written) + "\n", encoding="utf-8")
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--write", action="store_true")
+    arguments.add_argument("program", type=pathlib.Path)
+    arguments.add_argument("pages", type=pathlib.Path, nargs="*")
+    arguments = arguments.parse_args()
+    program = arguments.program.resolve(strict=True)
+    pages = [page.resolve(strict=True) for page in arguments.pages]
+    pages = pages or [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    pages = [page for page in pages if blocks(page)]
+    for needed in ("buf", "createdb", "sqlite3"):
+        if not shutil.which(needed):
+            sys.exit(f"{needed} is not on the PATH")
+    began, failed = time.monotonic(), 0
+    with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count()) as workers:
+        running = {page: workers.submit(run_page, page, program, arguments.write) for page in pages}
+        for page, result in running.items():
+            wrong = result.result()
+            failed += bool(wrong)
+            count = sum(len(block) for block, _ in blocks(page))
+            print(f"{'FAILED' if wrong else 'ok':6} {page.relative_to(ROOT)}, {count} commands", flush=True)
+            for text in wrong:
+                print(text, end="\n\n")
+    print(f"{len(pages) - failed} pages passed, {failed} failed in {time.monotonic() - began:.0f} s")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
