@@ -13,7 +13,7 @@ other, as if by somebody who reads it:
 - `interactions` is PROGRAM, its database a new SQLite file, and the working directory an empty one
   with the repository's `examples` and `proto` in it.
 - `interactions serve` goes on in the background, as in a terminal of its own, until the page ends or
-  the line `^C` follows it. A free port takes the place of 50051.
+  the comment `# Ctrl-C` stands where a command would. Free ports take the place of 50051 and 50052.
 - A page that begins with `<!-- console: after OTHER.md -->` goes on where that page ended.
 - PGHOST, PGPORT and PGUSER name a PostgreSQL server that has no databases yet, with its programs and
   `buf` on the PATH; they come from the caller.
@@ -38,9 +38,9 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Seconds: many times what any command takes on a busy machine.
 LIMIT = 60
-PORT = "50051"
+PORTS = ("50051", "50052")
 SERVE = re.compile(r"interactions serve\b[^|;&]*$")
-STOP = "^C"
+STOP = "# Ctrl-C"
 ANY = "…"
 # What differs from run to run, and what stands for it where outputs are written into a page.
 VARYING = [
@@ -49,9 +49,9 @@ VARYING = [
         (r"\bns_[0-9a-f]{16}\b", f"ns_{ANY}"),
         (r"\bsk_live_\w+", f"sk_live_{ANY}"),
         (r"\bcreated key \w{12}\b", f"created key {ANY}"),
-        (r"(?<=created_at\": \")[^\"]+|(?<=created_at\":\")[^\"]+", ANY),
         (r"(?<=--page-token )\w[\w-]{40,}", ANY),
         (r"(?<=next_page_token\": \")[^\"]+", ANY),
+        (r"20(2[6-9]|[3-9]\d)-\d\d-\d\dT[\d:.]+Z", ANY),
         (r"\bin [\d.]+ s \([\d,]+/s\)", f"in {ANY} s ({ANY}/s)"),
     ]
 ]
@@ -114,7 +114,7 @@ class Shell:
     """A shell in a directory of its own, and the servers that were started in it."""
 
     def __init__(self, program, scratch):
-        self.port = free_port()
+        self.ports = {shown: free_port() for shown in PORTS}
         self.servers = []
         self.log = open(scratch / "server.log", "w+b")
         # Short paths: some of them are printed.
@@ -132,8 +132,8 @@ class Shell:
             "HOME": str(scratch),
             "LC_ALL": "C.UTF-8",
             "TZ": "UTC",
-            "INTERACTIONS_LISTEN": f"127.0.0.1:{self.port}",
-            "INTERACTIONS_ADDR": f"127.0.0.1:{self.port}",
+            "INTERACTIONS_LISTEN": f"127.0.0.1:{self.ports[PORTS[0]]}",
+            "INTERACTIONS_ADDR": f"127.0.0.1:{self.ports[PORTS[0]]}",
         }
         self.bash = subprocess.Popen(
             ["bash", "--norc", "--noprofile"], cwd=work, env=self.environment,
@@ -142,12 +142,14 @@ class Shell:
 
     def run(self, command):
         """Runs a command, and returns the lines that it prints."""
-        text = command.text.replace(PORT, self.port)
+        text = command.text
+        for shown, port in self.ports.items():
+            text = text.replace(shown, port)
+        if text.startswith(STOP):
+            self.stop()
+            return []
         if SERVE.fullmatch(text):
             self.serve(text)
-            if command.said[:1] == [STOP]:
-                self.stop()
-                return [STOP]
             return []
         return self.execute(text)
 
@@ -165,7 +167,9 @@ class Shell:
             if not more:
                 raise Failure(f"did not end within {LIMIT} s, after: {printed.decode(errors='replace')}")
             printed += more
-        text = printed[: -len(end)].decode().replace(self.port, PORT)
+        text = printed[: -len(end)].decode()
+        for shown, port in self.ports.items():
+            text = text.replace(port, shown)
         return [line.rstrip() for line in text.splitlines()]
 
     def serve(self, text):
