@@ -24,6 +24,7 @@ import concurrent.futures
 import difflib
 import os
 import pathlib
+import random
 import re
 import select
 import shlex
@@ -39,6 +40,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Seconds: many times what any command takes on a busy machine.
 LIMIT = 60
 PORTS = ("50051", "50052")
+UNUSED = list(range(20_000, 32_000))
 SERVE = re.compile(r"interactions serve\b[^|;&]*$")
 STOP = "# Ctrl-C"
 ANY = "…"
@@ -196,6 +198,8 @@ class Shell:
         return pathlib.Path(self.log.name).read_bytes()
 
     def stop(self):
+        if not self.servers:
+            raise Failure("no server runs")
         server = self.servers.pop()
         server.send_signal(signal.SIGINT)
         status = server.wait(timeout=LIMIT)
@@ -214,10 +218,16 @@ class Shell:
 
 
 def free_port():
-    """A port that nothing listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return str(listener.getsockname()[1])
+    """A port that nothing listens on, below those that the system hands out by itself, and not twice."""
+    while True:
+        port = random.choice(UNUSED)
+        UNUSED.remove(port)
+        with socket.socket() as listener:
+            try:
+                listener.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return str(port)
 
 
 def run_page(page, program, write):
@@ -289,7 +299,7 @@ def main():
     pages = [page.resolve(strict=True) for page in arguments.pages]
     pages = pages or [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
     pages = [page for page in pages if blocks(page)]
-    for needed in ("buf", "createdb", "sqlite3"):
+    for needed in ("buf", "openssl", "psql", "pg_dump", "sqlite3"):
         if not shutil.which(needed):
             sys.exit(f"{needed} is not on the PATH")
     began, failed = time.monotonic(), 0
