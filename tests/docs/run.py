@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the commands that the documentation shows, and compares what they print with what it says.
 
-    tests/docs/run.py PROGRAM              every page of docs/, and README.md
+    tests/docs/run.py PROGRAM              every page of docs/, README.md, and what `mentions` looks at
     tests/docs/run.py PROGRAM PAGE...      these
     tests/docs/run.py --write PROGRAM ...  puts what is printed into the pages, to be read before a commit
 
@@ -35,6 +35,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+from mentions import wrong_mentions
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Seconds: many times what any command takes on a busy machine.
@@ -297,6 +299,8 @@ def main():
     arguments = arguments.parse_args()
     program = arguments.program.resolve(strict=True)
     pages = [page.resolve(strict=True) for page in arguments.pages]
+    wrong = [] if pages else wrong_mentions(ROOT, program)
+    print(*wrong, sep="\n", end="\n" if wrong else "")
     pages = pages or [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
     pages = [page for page in pages if blocks(page)]
     for needed in ("buf", "openssl", "psql", "pg_dump", "sqlite3"):
@@ -306,14 +310,14 @@ def main():
     with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count()) as workers:
         running = {page: workers.submit(run_page, page, program, arguments.write) for page in pages}
         for page, result in running.items():
-            wrong = result.result()
-            failed += bool(wrong)
+            found = result.result()
+            failed += bool(found)
             count = sum(len(block) for block, _ in blocks(page))
-            print(f"{'FAILED' if wrong else 'ok':6} {page.relative_to(ROOT)}, {count} commands", flush=True)
-            for text in wrong:
+            print(f"{'FAILED' if found else 'ok':6} {page.relative_to(ROOT)}, {count} commands", flush=True)
+            for text in found:
                 print(text, end="\n\n")
     print(f"{len(pages) - failed} pages passed, {failed} failed in {time.monotonic() - began:.0f} s")
-    sys.exit(1 if failed else 0)
+    sys.exit(1 if failed or wrong else 0)
 
 
 if __name__ == "__main__":
