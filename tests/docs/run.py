@@ -110,7 +110,10 @@ def matches(said, printed):
         return any(matches(said[1:], printed[skip:]) for skip in range(len(printed) + 1))
     if not printed:
         return False
-    pattern = ".*".join(re.escape(part) for part in said[0].split(ANY))
+    # What stands open may be of any length, so the spaces that align what follows are too.
+    parts = re.split(rf"({ANY} *)", said[0])
+    pattern = "".join(
+        (".* +" if part.endswith(" ") else ".*") if part.startswith(ANY) else re.escape(part) for part in parts)
     return re.fullmatch(pattern, printed[0]) is not None and matches(said[1:], printed[1:])
 
 
@@ -270,6 +273,9 @@ def run_page(page, program, write):
 def steady(line):
     """A line with what differs from run to run left open."""
     for pattern, kept in VARYING:
+        # In a column, the next one keeps its place.
+        aligned = re.compile(pattern.pattern + "(?=  )")
+        line = aligned.sub(lambda match, kept=kept: kept.ljust(len(match[0])), line)
         line = pattern.sub(kept, line)
     return line
 
