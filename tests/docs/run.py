@@ -177,7 +177,8 @@ class Shell:
         text = printed[: -len(end)].decode()
         for shown, port in self.ports.items():
             text = text.replace(port, shown)
-        return [line.rstrip() for line in text.splitlines()]
+        # Go's JSON has one space or two after a colon, as the build of `buf` will have it.
+        return [re.sub(r'^( *"\w+":) +', r"\1 ", line).rstrip() for line in text.splitlines()]
 
     def serve(self, text):
         """Starts a server, and waits until it serves or gives up."""
