@@ -15,8 +15,8 @@ use super::condition::{Compiler, own_types};
 use super::document::TYPES_KEY;
 use super::entity::interaction::{Column, Entity, Part};
 use super::json_condition::Reach;
+use super::readers::Reader;
 use super::{Dialect, Error, Repository};
-use crate::domain::access::NamespaceId;
 use crate::domain::filter::{
     Condition, Filter, IdentifierTest, IntegerTest, JsonTest, ScoreTest, TimeTest,
 };
@@ -60,18 +60,33 @@ impl Repository {
     /// # Errors
     /// When the database fails.
     pub async fn way(&self, selection: &Selection, sort: &Sort, limit: u64) -> Result<Way, Error> {
+        let way = async {
+            let reader = self.readers.soon(Some(selection.namespace)).await?;
+            self.way_by(&reader, selection, sort, limit).await
+        };
+        self.callers.answer(way).await
+    }
+
+    /// The same, found out by `reader`.
+    pub(super) async fn way_by(
+        &self,
+        reader: &Reader,
+        selection: &Selection,
+        sort: &Sort,
+        limit: u64,
+    ) -> Result<Way, Error> {
         if self.dialect == Dialect::Postgres {
             return Ok(Way::Free);
         }
         if matches!(sort.keys().first(), Some(key) if matches!(key.field, SortField::Json(_))) {
             // No index has this order: all are looked at.
-            return self.way_to_all(selection).await;
+            return self.way_to_all_by(reader, selection).await;
         }
         let candidates = self.compiler(selection.namespace).candidates(selection, sort);
         if candidates.is_empty() {
             return Ok(Way::Free);
         }
-        let few = self.fewest(selection.namespace, candidates, limit).await?;
+        let few = fewest(reader, candidates, limit).await?;
         Ok(few.map_or(Way::Walk, Way::Among))
     }
 
@@ -80,45 +95,54 @@ impl Repository {
     /// # Errors
     /// When the database fails.
     pub async fn way_to_all(&self, selection: &Selection) -> Result<Way, Error> {
+        let way = async {
+            let reader = self.readers.soon(Some(selection.namespace)).await?;
+            self.way_to_all_by(&reader, selection).await
+        };
+        self.callers.answer(way).await
+    }
+
+    /// The same, found out by `reader`.
+    pub(super) async fn way_to_all_by(
+        &self,
+        reader: &Reader,
+        selection: &Selection,
+    ) -> Result<Way, Error> {
         if self.dialect == Dialect::Postgres {
             return Ok(Way::Free);
         }
         let sort = Sort::default();
         let compiler = self.compiler(selection.namespace);
         let candidates = compiler.candidates(selection, &sort);
-        let narrowed = selection.filter.conjuncts().into_iter();
-        let mut narrowed = narrowed.filter(|conjunct| compiler.is_in_order(conjunct, &sort));
-        let any = candidates.first().filter(|_| narrowed.next().is_none()).cloned();
-        let few = match any {
-            None if candidates.is_empty() => None,
-            None | Some(_) => self.fewest(selection.namespace, candidates, 1).await?,
-        };
+        if candidates.is_empty() {
+            return Ok(Way::Free);
+        }
+        let conjuncts = selection.filter.conjuncts();
+        let narrowed = conjuncts.iter().any(|conjunct| compiler.is_in_order(conjunct, &sort));
+        let any = candidates.first().filter(|_| !narrowed).cloned();
+        let few = fewest(reader, candidates, 1).await?;
         Ok(few.or(any).map_or(Way::Free, Way::Among))
     }
+}
 
-    /// Those of `candidates` that are the fewest; `None` where all are many for a page of `limit`.
-    async fn fewest(
-        &self,
-        namespace: NamespaceId,
-        mut candidates: Vec<Candidates>,
-        limit: u64,
-    ) -> Result<Option<Candidates>, Error> {
-        let most = MOST_NAMED.saturating_mul(Ord::max(limit.isqrt(), 1));
-        candidates.truncate(MOST_COUNTED);
-        let mut counts = Sql::select();
-        for candidates in &candidates {
-            counts.expr(candidates.count_up_to(most.saturating_add(1)));
-        }
-        let reader = self.readers.soon(Some(namespace)).await?;
-        let Some(row) = self.callers.answer(reader.query_one(&counts)).await? else {
-            return Ok(None);
-        };
-        for (place, candidates) in candidates.iter_mut().enumerate() {
-            candidates.count = row.try_get_by_index::<i64>(place)?.cast_unsigned();
-        }
-        candidates.retain(|candidates| candidates.count <= most);
-        Ok(candidates.into_iter().min_by_key(|candidates| candidates.count))
+/// Those of `candidates` that are the fewest; `None` where all are many for a page of `limit`.
+async fn fewest(
+    reader: &Reader,
+    mut candidates: Vec<Candidates>,
+    limit: u64,
+) -> Result<Option<Candidates>, Error> {
+    let most = MOST_NAMED.saturating_mul(Ord::max(limit.isqrt(), 1));
+    candidates.truncate(MOST_COUNTED);
+    let mut counts = Sql::select();
+    for candidates in &candidates {
+        counts.expr(candidates.count_up_to(most.saturating_add(1)));
     }
+    let Some(row) = reader.query_one(&counts).await? else { return Ok(None) };
+    for (place, candidates) in candidates.iter_mut().enumerate() {
+        candidates.count = row.try_get_by_index::<i64>(place)?.cast_unsigned();
+    }
+    candidates.retain(|candidates| candidates.count <= most);
+    Ok(candidates.into_iter().min_by_key(|candidates| candidates.count))
 }
 
 impl Candidates {

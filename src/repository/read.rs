@@ -9,6 +9,7 @@ use super::candidates::Way;
 use super::condition::Compiler;
 use super::entity::interaction::{Column, Entity};
 use super::keyset::{self, Run};
+use super::readers::Reader;
 use super::{Dialect, Error, Repository};
 use crate::domain::access::NamespaceId;
 use crate::domain::query::{Query, Selection, Window};
@@ -43,8 +44,8 @@ impl Repository {
         limit: u64,
         max_bytes: usize,
     ) -> Result<Vec<Bytes>, Error> {
-        let way = self.way(&query.selection, &query.sort, limit).await?;
         let reader = self.readers.soon(Some(query.selection.namespace)).await?;
+        let way = self.way_by(&reader, &query.selection, &query.sort, limit).await?;
         let mut records = Vec::new();
         let mut weight = 0;
         for statement in self.page_statements(query, &way, start, limit) {
@@ -59,6 +60,8 @@ impl Repository {
                 weight += record.len();
                 records.push(record);
                 if weight > max_bytes {
+                    drop(rows);
+                    reader.give_back_unfinished();
                     return Ok(records);
                 }
             }
@@ -107,14 +110,16 @@ impl Repository {
         start: &Start,
         place: u64,
     ) -> Result<Option<Bytes>, Error> {
-        let compiler = self.compiler(query.selection.namespace);
-        let way = self.way(&query.selection, &query.sort, place).await?;
-        let run = keyset::whole(compiler, &query.sort, start.as_ref());
-        let mut select = selected(compiler, &query.selection, &query.sort, &way);
-        run.apply(&mut select);
-        select.limit(1).offset(place.saturating_sub(1));
-        let row = self.read_one(query.selection.namespace, &select).await?;
-        row.map(|row| record(&row)).transpose()
+        let Query { selection, sort } = query;
+        let compiler = self.compiler(selection.namespace);
+        let run = keyset::whole(compiler, sort, start.as_ref());
+        let row = self.read_one(selection.namespace, async |reader| {
+            let way = self.way_by(reader, selection, sort, place).await?;
+            let mut select = narrowed(&selected(compiler, selection, sort, &way), run);
+            select.limit(1).offset(place.saturating_sub(1));
+            Ok(select)
+        });
+        row.await?.map(|row| record(&row)).transpose()
     }
 
     /// How many interactions are in `selection`.
@@ -122,10 +127,12 @@ impl Repository {
     /// # Errors
     /// When the database fails.
     pub async fn count(&self, selection: &Selection) -> Result<u64, Error> {
-        let way = self.way_to_all(selection).await?;
-        let select = self.count_statement(selection, &way);
-        let row = self.read_one(selection.namespace, &select).await?;
-        let count = row.map(|row| row.try_get_by_index::<i64>(0)).transpose()?.unwrap_or_default();
+        let row = self.read_one(selection.namespace, async |reader| {
+            let way = self.way_to_all_by(reader, selection).await?;
+            Ok(self.count_statement(selection, &way))
+        });
+        let count =
+            row.await?.map(|row| row.try_get_by_index::<i64>(0)).transpose()?.unwrap_or_default();
         Ok(u64::try_from(count).unwrap_or_default())
     }
 
@@ -151,17 +158,21 @@ impl Repository {
         let window = Window { visible_since, recorded_before: None };
         let mut select = in_namespace(self.compiler(namespace), window);
         select.and_where(Expr::col(Column::InteractionId).eq(id));
-        let row = self.read_one(namespace, &select).await?;
+        let row = self.read_one(namespace, async |_| Ok(select)).await?;
         row.map(|row| record(&row)).transpose()
     }
 
     async fn read_one(
         &self,
         namespace: NamespaceId,
-        select: &SelectStatement,
+        select: impl AsyncFnOnce(&Reader) -> Result<SelectStatement, Error>,
     ) -> Result<Option<QueryResult>, Error> {
-        let reader = self.readers.soon(Some(namespace)).await?;
-        Ok(self.callers.answer(reader.query_one(select)).await?)
+        let answer = async {
+            let reader = self.readers.soon(Some(namespace)).await?;
+            let select = select(&reader).await?;
+            Ok(reader.query_one(&select).await?)
+        };
+        self.callers.answer(answer).await
     }
 
     /// A statement as text, with its values, as this database gets it.

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sea_orm::DatabaseConnection;
 
 use super::Error;
+use super::callers::Caller;
 use super::turns::{Party, Room, Turn, Turns};
 
 /// All connections for reading. Clones share them.
@@ -15,8 +16,9 @@ pub(super) struct Readers {
     turns: Turns,
     /// Pools of one connection each, or one pool of as many as there are turns.
     pools: Arc<[DatabaseConnection]>,
-    /// Which of the pools of one connection nobody has; the one that was given back first comes first,
-    /// so that what still runs on another has time to end.
+    /// Which of the pools of one connection nobody has. The one that was given back last comes first: it
+    /// has read what is asked for next. Those whose query may still run come last, so that it has time
+    /// to end.
     free: Arc<Mutex<VecDeque<usize>>>,
 }
 
@@ -26,6 +28,8 @@ pub(super) struct Reader {
     pool: DatabaseConnection,
     /// Where it goes back to, where it is a pool of one connection.
     place: Option<(Arc<Mutex<VecDeque<usize>>>, usize)>,
+    /// Whether what it was asked may go on after it is given back.
+    unfinished: bool,
     /// Given back last, when the connection is free for the next.
     _turn: Turn,
 }
@@ -51,12 +55,19 @@ impl Readers {
         let place = lock(&self.free).pop_front();
         let pool = self.pools[place.unwrap_or_default()].clone();
         let place = place.map(|place| (Arc::clone(&self.free), place));
-        Ok(Reader { pool, place, _turn: turn })
+        Ok(Reader { pool, place, unfinished: false, _turn: turn })
     }
 
     /// The pools, to be closed.
     pub(super) fn pools(&self) -> &[DatabaseConnection] {
         &self.pools
+    }
+}
+
+impl Reader {
+    /// Gives it back though not all rows were taken: looking for the next one may take it long.
+    pub(super) fn give_back_unfinished(mut self) {
+        self.unfinished = true;
     }
 }
 
@@ -71,7 +82,14 @@ impl Deref for Reader {
 impl Drop for Reader {
     fn drop(&mut self) {
         if let Some((free, place)) = self.place.take() {
-            lock(&free).push_back(place);
+            let left = || Caller::current().is_some_and(|caller| caller.is_gone());
+            let unfinished = self.unfinished || left();
+            let mut free = lock(&free);
+            if unfinished {
+                free.push_back(place);
+            } else {
+                free.push_front(place);
+            }
         }
     }
 }
@@ -79,4 +97,45 @@ impl Drop for Reader {
 /// Nothing in here panics halfway through a change.
 fn lock(free: &Mutex<VecDeque<usize>>) -> MutexGuard<'_, VecDeque<usize>> {
     free.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+
+    use super::*;
+    use crate::repository::callers::Callers;
+
+    fn place(reader: &Reader) -> usize {
+        reader.place.as_ref().unwrap().1
+    }
+
+    #[tokio::test]
+    async fn the_next_one_reads_where_one_was_just_answered_and_not_where_something_runs() {
+        let room = Room { all: 3, one_namespace: 3, bulk: 0 };
+        let pools = (0..3).map(|_| DatabaseConnection::default()).collect();
+        let readers = Readers::on_pools(room, pools);
+        let take = || readers.soon(None).map(Result::unwrap);
+        let order = || async {
+            let all = [take().await, take().await, take().await];
+            // The last one is given back first here.
+            let [first, second, third] = all;
+            let places = [&first, &second, &third].map(place);
+            (drop(third), drop(second), drop(first));
+            places
+        };
+        assert_eq!(order().await, [0, 1, 2]);
+        let first = take().await;
+        drop(take().await);
+        drop(first);
+        assert_eq!(order().await, [0, 1, 2]);
+        take().await.give_back_unfinished();
+        assert_eq!(order().await, [1, 2, 0]);
+        let left = async {
+            let _reader = take().await;
+            std::future::pending::<()>().await;
+        };
+        assert!(Callers::new().answer(left).now_or_never().is_none());
+        assert_eq!(order().await, [2, 0, 1]);
+    }
 }

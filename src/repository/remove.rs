@@ -104,10 +104,13 @@ impl Repository {
         start: Option<&Position>,
         limit: u64,
     ) -> Result<Vec<Doomed>, Error> {
-        let way = self.way(selection, &Sort::default(), limit).await?;
-        let statement = self.removal_statement(selection, &way, start, limit);
-        let reader = self.readers.soon(Some(selection.namespace)).await?;
-        let rows = self.callers.answer(reader.query_all(&statement)).await?;
+        let answer = async {
+            let reader = self.readers.soon(Some(selection.namespace)).await?;
+            let way = self.way_by(&reader, selection, &Sort::default(), limit).await?;
+            let statement = self.removal_statement(selection, &way, start, limit);
+            Ok::<_, Error>(reader.query_all(&statement).await?)
+        };
+        let rows = self.callers.answer(answer).await?;
         let doomed = rows.iter().map(|row| {
             Ok(Doomed {
                 id: row.try_get_by_index(0)?,
