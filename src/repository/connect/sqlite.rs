@@ -29,6 +29,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Prepared statements kept for each connection; a shape of query has one.
 const STATEMENTS: usize = 256;
+/// Rows that a connection may be ahead of whoever takes them: the more, the less often the one waits
+/// for the other. Of the largest interactions, so many take 32 MiB.
+const ROWS_AHEAD: usize = 128;
 /// Pages of the write-ahead log after which it is copied into the database: 128 MiB. Copying less
 /// often than SQLite's 1,000 pages nearly doubles what a second can insert.
 const CHECKPOINT_PAGES: &str = "32768";
@@ -90,6 +93,7 @@ fn configured(options: SqliteConnectOptions) -> SqliteConnectOptions {
         .pragma("trusted_schema", "OFF")
         .pragma("cell_size_check", "ON")
         .statement_cache_capacity(STATEMENTS)
+        .row_buffer_size(ROWS_AHEAD)
         .with_regexp()
         .disable_statement_logging()
 }
