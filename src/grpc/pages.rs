@@ -83,7 +83,7 @@ impl Pages {
             });
         }
         let records = self.read(wanted).await?;
-        let (mut page, end) = self.cut(&records, wanted)?;
+        let (mut page, end) = self.cut(records, wanted)?;
         let taken = page.interactions.len();
         if end.is_some() {
             self.start = end;
@@ -131,23 +131,27 @@ impl Pages {
 
     /// The page of as many `records` as are `wanted` and fit; if any is left over, with a token, and
     /// beside it the position that the token stands for.
-    fn cut(&self, records: &[Bytes], wanted: u64) -> Result<(Page, Start), ApiError> {
-        let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
-        let mut count = records.len().min(wanted);
+    fn cut(&self, mut records: Vec<Bytes>, wanted: u64) -> Result<(Page, Start), ApiError> {
+        let found = records.len();
+        records.truncate(usize::try_from(wanted).unwrap_or(usize::MAX));
         loop {
-            let interactions = records[..count].to_vec();
-            let end = match interactions.last() {
-                Some(last) if count < records.len() => Some(position(&self.list, last)?),
+            let count = records.len();
+            let end = match records.last() {
+                Some(last) if count < found => Some(position(&self.list, last)?),
                 Some(_) | None => None,
             };
             let token = end.as_ref().map(|end| page_token::encode(&self.list.query, end));
-            let token = token.unwrap_or_default();
-            let page = Page { interactions, next_page_token: token, total_size: self.total_size };
+            let page = Page {
+                interactions: records,
+                next_page_token: token.unwrap_or_default(),
+                total_size: self.total_size,
+            };
             let excess = page.encoded_len().saturating_sub(MAX_PAGE_BYTES);
             if excess == 0 || count <= 1 {
                 return Ok((page, end));
             }
-            count = without(records, count, excess);
+            records = page.interactions;
+            records.truncate(without(&records, count, excess));
         }
     }
 }
