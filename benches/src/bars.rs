@@ -18,13 +18,14 @@ pub(crate) enum Job {
     AbsentValue,
     RareWord,
     Memory,
+    Memory8,
     Ingest1,
     Ingest4,
 }
 
 impl Job {
     /// All of them; those that write come last.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Newest1,
         Self::Newest16,
         Self::Session16,
@@ -36,6 +37,7 @@ impl Job {
         Self::AbsentValue,
         Self::RareWord,
         Self::Memory,
+        Self::Memory8,
         Self::Ingest1,
         Self::Ingest4,
     ];
@@ -56,6 +58,7 @@ impl Job {
             Self::AbsentValue => ("absent-value", "absent metadata value, p50"),
             Self::RareWord => ("rare-word", "selective search, p50"),
             Self::Memory => ("memory", "memory of a slow stream"),
+            Self::Memory8 => ("memory-8", "memory of each of 8 slow streams"),
             Self::Ingest1 => ("ingest-1", "ingest, 1 stream"),
             Self::Ingest4 => ("ingest-4", "ingest, 4 streams"),
         }
@@ -65,7 +68,7 @@ impl Job {
         match self {
             Self::Newest16 | Self::Session16 => "requests/s",
             Self::Stream | Self::Ingest1 | Self::Ingest4 => "rows/s",
-            Self::Memory => "MiB",
+            Self::Memory | Self::Memory8 => "MiB",
             Self::Newest1
             | Self::DepthTimestamp
             | Self::DepthPosition
@@ -87,7 +90,8 @@ impl Job {
             }
             (Self::DepthTimestamp | Self::DepthPosition | Self::DepthPositionDown, _) => "page 1",
             (Self::RareType | Self::AbsentValue | Self::RareWord, _) => "newest 100",
-            (Self::Ingest1 | Self::Ingest4, Dialect::Sqlite) | (Self::Memory, _) => "",
+            (Self::Ingest1 | Self::Ingest4, Dialect::Sqlite)
+            | (Self::Memory | Self::Memory8, _) => "",
         }
     }
 
@@ -103,7 +107,7 @@ impl Job {
                 Some(Bar::AtMost(1.5))
             }
             (Self::RareType | Self::AbsentValue | Self::RareWord, _) => Some(Bar::AtMost(3.0)),
-            (Self::Memory, _) => Some(Bar::AtMost(4.0)),
+            (Self::Memory | Self::Memory8, _) => Some(Bar::AtMost(4.0)),
             (
                 Self::Newest1 | Self::Newest16 | Self::Session16 | Self::Ingest1 | Self::Ingest4,
                 Dialect::Sqlite,

@@ -154,6 +154,18 @@ impl Reach {
         Ok(Haul { rows, elapsed: started.elapsed() })
     }
 
+    /// Reads as many streams at once; returns how many rows they have together.
+    pub(crate) async fn streams(
+        &self,
+        readers: usize,
+        request: proto::ListInteractionsRequest,
+        rest: Duration,
+    ) -> anyhow::Result<u64> {
+        let streams = (0..readers).map(|_| self.stream(request.clone(), rest));
+        let read = futures::future::try_join_all(streams).await?;
+        Ok(read.iter().map(|haul| haul.rows).sum())
+    }
+
     /// The token that continues `request` after `depth` interactions.
     pub(crate) async fn token_at(
         &self,

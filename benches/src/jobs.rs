@@ -26,6 +26,8 @@ const CLIENTS: usize = 16;
 const LONGEST_STREAM: u64 = 500_000;
 const DEEPEST: u64 = 200_000;
 const BATCH: usize = 1_000;
+/// Quick streams at once that warm a server up: as many as read its database at a time.
+const WARMING: usize = 4;
 /// How long the slow reader rests after each page.
 const REST: Duration = Duration::from_millis(20);
 /// Stands in the SQL for the number of a session.
@@ -91,7 +93,8 @@ impl Bench {
             Job::RareType => self.against_newest(&rare_type()).await,
             Job::AbsentValue => self.against_newest(&absent_value()).await,
             Job::RareWord => self.against_newest(&rare_word()).await,
-            Job::Memory => self.memory().await,
+            Job::Memory => self.memory(1).await,
+            Job::Memory8 => self.memory(8).await,
             Job::Ingest1 => self.ingest(1, round).await,
             Job::Ingest4 => self.ingest(4, round).await,
         }
@@ -138,17 +141,21 @@ impl Bench {
         Ok(Round { figure, anchor: Some(anchor) })
     }
 
-    /// A server of its own, so that nothing but the stream has grown it.
-    async fn memory(&self) -> anyhow::Result<Round> {
+    /// What each of `readers` slow streams adds to a server of its own, on which as many quick ones
+    /// have filled before what it keeps: the page caches of its connections, and what the allocator
+    /// does not give back.
+    async fn memory(&self, readers: usize) -> anyhow::Result<Round> {
         let server = Server::start(&self.program, &self.url, &self.scratch)?;
         let reach = Reach { address: server.address, ..self.reach.clone() };
-        reach.median(&newest(), self.span).await?;
+        reach.streams(WARMING.max(readers), long_stream(), Duration::ZERO).await?;
         server.forget_peak()?;
         let before = server.memory()?;
-        let read = reach.stream(long_stream(), REST).await?;
+        let read = reach.streams(readers, long_stream(), REST).await?;
         let grown = server.peak_memory()?.saturating_sub(before);
-        anyhow::ensure!(read.rows > 0, "the stream has no rows");
-        Ok(Round { figure: grown as f64 / f64::from(1 << 20), anchor: None })
+        let wanted = self.loaded.totals.rows[0].min(LONGEST_STREAM) * readers as u64;
+        anyhow::ensure!(read == wanted, "the streams have {read} rows");
+        let each = grown as f64 / f64::from(1 << 20) / readers as f64;
+        Ok(Round { figure: each, anchor: None })
     }
 
     async fn ingest(&self, streams: usize, round: usize) -> anyhow::Result<Round> {

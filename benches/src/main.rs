@@ -208,6 +208,9 @@ fn facts(arguments: &Arguments, size: &Size, benches: &[Bench]) -> anyhow::Resul
         "A ratio is figure by anchor, the median of the rounds'; memory is held against its bar by \
          itself."
             .to_owned(),
+        "Memory is what slow streams add to the peak of a server, resident, that quick streams have warmed \
+         up: its page caches are full."
+            .to_owned(),
     ])
 }
 
