@@ -81,7 +81,7 @@ impl Size {
             Self { name: "quick", rows, rounds: 3, span: span(300, 1_000), ingested }
         } else {
             let (rows, ingested) = (1_000_000, 20_000);
-            Self { name: "full", rows, rounds: 5, span: span(1_000, 5_000), ingested }
+            Self { name: "full", rows, rounds: 5, span: span(500, 2_500), ingested }
         };
         Self { rows: arguments.rows.unwrap_or(size.rows), ..size }
     }
