@@ -20,7 +20,6 @@ import (
 	"sort"
 	"time"
 
-	"google.golang.org/genproto/googleapis/rpc/code"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
@@ -321,10 +320,9 @@ func (t tour) readError(ctx context.Context) error {
 	*bad[0].Position = -1
 	bad[1].InteractionType = nil
 	_, err := t.createBatch(ctx, bad)
-	refused := status.Convert(err)
 	var info *errdetails.ErrorInfo
 	var request *errdetails.BadRequest
-	for _, detail := range refused.Details() {
+	for _, detail := range status.Convert(err).Details() {
 		switch detail := detail.(type) {
 		case *errdetails.ErrorInfo:
 			info = detail
@@ -332,7 +330,7 @@ func (t tour) readError(ctx context.Context) error {
 			request = detail
 		}
 	}
-	fmt.Printf("refused: %s, %s of %s\n", code.Code(refused.Code()), info.GetReason(), info.GetDomain())
+	fmt.Printf("refused: %s of %s\n", info.GetReason(), info.GetDomain())
 	for _, violation := range request.GetFieldViolations() {
 		fmt.Printf("  %s: %s\n", violation.Field, violation.Description)
 	}

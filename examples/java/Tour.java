@@ -341,8 +341,7 @@ public final class Tour {
     } catch (StatusRuntimeException error) {
       var details = StatusProto.fromThrowable(error).getDetailsList();
       var info = detail(details, ErrorInfo.class);
-      System.out.printf(
-          "refused: %s, %s of %s%n", error.getStatus().getCode(), info.getReason(), info.getDomain());
+      System.out.printf("refused: %s of %s%n", info.getReason(), info.getDomain());
       for (var violation : detail(details, BadRequest.class).getFieldViolationsList()) {
         System.out.printf("  %s: %s%n", violation.getField(), violation.getDescription());
       }

@@ -175,7 +175,7 @@ def read_error(service, session):
             # Unpacks what is of the type, and leaves the rest alone.
             detail.Unpack(info)
             detail.Unpack(violations)
-        print(f"refused: {error.code().name}, {info.reason} of {info.domain}")
+        print(f"refused: {info.reason} of {info.domain}")
         for violation in violations.field_violations:
             print(f"  {violation.field}: {violation.description}")
 

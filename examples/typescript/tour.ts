@@ -204,7 +204,7 @@ async function readError() {
   const { details } = Status.decode(encoded as Buffer);
   const find = (type: string) => details.find(({ typeUrl }) => typeUrl === `type.googleapis.com/${type}`)?.value;
   const { reason, domain } = ErrorInfo.decode(find("google.rpc.ErrorInfo")!);
-  console.log(`refused: ${status[error.code]}, ${reason} of ${domain}`);
+  console.log(`refused: ${reason} of ${domain}`);
   const { fieldViolations } = BadRequest.decode(find("google.rpc.BadRequest")!);
   for (const { field, description } of fieldViolations) console.log(`  ${field}: ${description}`);
 }
