@@ -45,7 +45,7 @@ import java.util.stream.IntStream;
 /**
  * A tour of the service in Java: record, list with a filter, resume, read an error, retry.
  *
- * <p>README.md says how to build it. The key needs the scopes {@code read} and {@code write}. Every
+ * <p>examples/README.md says how to build it. The key needs the scopes {@code read} and {@code write}. Every
  * run records 320 interactions in a session of its own.
  */
 public final class Tour {
