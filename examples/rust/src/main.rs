@@ -30,11 +30,12 @@ use uuid::Uuid;
 /// What `build.rs` generates.
 mod pb {
     #![allow(
+        dead_code,
         missing_docs,
         unreachable_pub,
         unused_qualifications,
         clippy::all,
-        reason = "generated"
+        reason = "generated; the proto has the comments"
     )]
     tonic::include_proto!("interactions.v1");
 }
