@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use unicode_normalization::UnicodeNormalization;
 use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 
@@ -38,6 +38,12 @@ pub const MAX_DISTINCT_WORD_BYTES: usize = 1_000_000;
 /// stands for six characters of three bytes. (`ﷺ` grows elevenfold, but into several words.)
 const MAX_FOLD_GROWTH: usize = 6;
 
+/// How many times as long a text can be after folding.
+const MAX_TEXT_GROWTH: usize = 11;
+
+/// The longest text of a number: the smallest ones have as many zeros behind the point.
+const MAX_NUMBER_BYTES: usize = 330;
+
 // What `MAX_WORD_BYTES` promises; a cut at a character boundary can fall three bytes short of it.
 const _: () = assert!(MAX_SEARCH_BYTES * MAX_FOLD_GROWTH < MAX_WORD_BYTES - 3);
 
@@ -64,8 +70,46 @@ pub fn words(text: &str) -> Vec<String> {
 #[must_use]
 pub fn words_of(json: &Value) -> Vec<Vec<String>> {
     let mut values = Vec::new();
-    collect_words(json, &mut values);
+    each_text(json, &mut |text| {
+        let words = words(text);
+        if !words.is_empty() {
+            values.push(words);
+        }
+    });
     values
+}
+
+/// The same words as one text: a line for each value, a space between two words. Neither stands in
+/// a word.
+#[must_use]
+pub fn word_lines(json: &Map<String, Value>) -> String {
+    let mut lines = String::new();
+    let mut add_line = |text: &str| {
+        let folded = fold(text);
+        let mut before = if lines.is_empty() { "" } else { "\n" };
+        for word in split_words(&folded) {
+            lines.push_str(before);
+            lines.push_str(cut(word));
+            before = " ";
+        }
+    };
+    json.values().for_each(|value| each_text(value, &mut add_line));
+    lines
+}
+
+/// At least as many bytes as the words of `json` have together, found at little cost.
+#[must_use]
+pub fn most_word_bytes(json: &Map<String, Value>) -> usize {
+    fn most(json: &Value) -> usize {
+        match json {
+            Value::String(text) => text.len() * MAX_TEXT_GROWTH,
+            Value::Number(_) => MAX_NUMBER_BYTES,
+            Value::Array(items) => items.iter().map(most).sum(),
+            Value::Object(fields) => most_word_bytes(fields),
+            Value::Null | Value::Bool(_) => 0,
+        }
+    }
+    json.values().map(most).sum()
 }
 
 /// The bytes of the distinct words in `values`, to hold against [`MAX_DISTINCT_WORD_BYTES`].
@@ -281,18 +325,14 @@ fn read_written(text: &str) -> Result<Option<(Written<'_>, &str)>, SearchError> 
     Ok(Some((Written::Term(term), after)))
 }
 
-fn collect_words(json: &Value, values: &mut Vec<Vec<String>>) {
-    let words = match json {
-        Value::String(text) => words(text),
-        Value::Number(number) => words(&number_text(number)),
-        Value::Array(items) => return items.iter().for_each(|item| collect_words(item, values)),
-        Value::Object(fields) => {
-            return fields.values().for_each(|field| collect_words(field, values));
-        }
-        Value::Null | Value::Bool(_) => return,
-    };
-    if !words.is_empty() {
-        values.push(words);
+/// Takes the text of each string and number anywhere inside `json`, in document order.
+fn each_text(json: &Value, take: &mut impl FnMut(&str)) {
+    match json {
+        Value::String(text) => take(text),
+        Value::Number(number) => take(&number_text(number)),
+        Value::Array(items) => items.iter().for_each(|item| each_text(item, take)),
+        Value::Object(fields) => fields.values().for_each(|field| each_text(field, take)),
+        Value::Null | Value::Bool(_) => {}
     }
 }
 
@@ -354,6 +394,7 @@ mod tests {
         for c in char::MIN..=char::MAX {
             let folded = fold(&c.to_string());
             assert_eq!(fold(&folded), folded, "{c:?}");
+            assert!(folded.len() <= MAX_TEXT_GROWTH * c.len_utf8(), "{c:?}");
             for word in words(&c.to_string()) {
                 assert!(word.len() <= MAX_FOLD_GROWTH * c.len_utf8(), "{c:?}");
             }
@@ -386,6 +427,25 @@ mod tests {
             [&["red", "shoe"], &["5"], &["5"], &["19", "99"], &["2", "5"], &["1000000"]];
         assert_eq!(values, expected);
         assert_eq!(distinct_word_bytes(&values), "redshoe519992".len() + "1000000".len());
+    }
+
+    #[test]
+    fn lines_have_the_words_of_each_value() {
+        let json = json!({"k1": "Red shoe", "k2": [5, {"k3": 19.99}], "k4": "--", "k5": "東京 x²"});
+        let Value::Object(json) = json else { unreachable!() };
+        assert_eq!(word_lines(&json), "red shoe\n5\n19 99\n東京 x2");
+        assert_eq!(word_lines(&Map::new()), "");
+    }
+
+    #[test]
+    fn no_words_have_more_bytes_than_expected() {
+        let numbers =
+            [f64::MIN, f64::MAX, f64::MIN_POSITIVE, -5e-324, 1.234_567_890_123_456_7e-300];
+        for value in numbers.map(|number| json!(number)).into_iter().chain([json!("ﷺ㌖ⱥ\u{390}")])
+        {
+            let object = Map::from_iter([("k".to_owned(), json!([value]))]);
+            assert!(word_lines(&object).len() <= most_word_bytes(&object), "{value}");
+        }
     }
 
     #[test]

@@ -11,7 +11,9 @@ use crate::domain::interaction::{
     Interaction, MAX_IDENTIFIER_BYTES, MAX_INTERACTION_BYTES, is_interaction_id,
 };
 use crate::domain::interaction_type::{ACCEPTED, TypeName, TypeSet};
-use crate::domain::search::{MAX_DISTINCT_WORD_BYTES, distinct_word_bytes, words_of};
+use crate::domain::search::{
+    MAX_DISTINCT_WORD_BYTES, distinct_word_bytes, most_word_bytes, words_of,
+};
 use crate::domain::time::Micros;
 use crate::domain::violation::{Violations, echo};
 use crate::grpc::proto;
@@ -36,10 +38,16 @@ pub(in crate::grpc) fn new_interaction(
     message.interaction_type =
         interaction.types.names().iter().map(|name| name.as_str().to_owned()).collect();
     message.timestamp = None;
-    let content_hash = content_hash(&message);
-    message.timestamp = Some(timestamp::message(interaction.timestamp));
-    message.created_at = Some(timestamp::message(now));
-    let record = Bytes::from(message.encode_to_vec());
+    let mut record = message.encode_to_vec();
+    let content_hash = content_hash(&record);
+    // Protobuf has the fields of a message in any order, and these come last anyway.
+    let times = proto::Interaction {
+        timestamp: Some(timestamp::message(interaction.timestamp)),
+        created_at: Some(timestamp::message(now)),
+        ..proto::Interaction::default()
+    };
+    record.extend(times.encode_to_vec());
+    let record = Bytes::from(record);
     if record.len() > MAX_INTERACTION_BYTES {
         let found = record.len();
         let limit = format!("has at most {MAX_INTERACTION_BYTES} bytes encoded; this has {found}");
@@ -65,13 +73,13 @@ pub(in crate::grpc) fn stored_content_hash(record: &[u8]) -> Option<[u8; 16]> {
     let mut message = proto::Interaction::decode(record).ok()?;
     message.timestamp = None;
     message.created_at = None;
-    Some(content_hash(&message))
+    Some(content_hash(&message.encode_to_vec()))
 }
 
-/// Half a SHA-256 of what the caller sent, times aside. Maps are encoded in the order of their keys,
-/// so equal content has equal bytes.
-fn content_hash(message: &proto::Interaction) -> [u8; 16] {
-    let digest: [u8; 32] = Sha256::digest(message.encode_to_vec()).into();
+/// Half a SHA-256 of what the caller sent, encoded without its times. Maps are encoded in the order
+/// of their keys, so equal content has equal bytes.
+fn content_hash(encoded: &[u8]) -> [u8; 16] {
+    let digest: [u8; 32] = Sha256::digest(encoded).into();
     let mut half = [0; 16];
     half.copy_from_slice(&digest[..16]);
     half
@@ -201,7 +209,11 @@ impl Reader<'_, '_> {
     }
 
     fn metadata(&mut self, json: Option<&prost_types::Struct>) -> Option<Map<String, Value>> {
-        let metadata = Value::Object(self.json("metadata", json)?);
+        let metadata = self.json("metadata", json)?;
+        if most_word_bytes(&metadata) <= MAX_DISTINCT_WORD_BYTES {
+            return Some(metadata);
+        }
+        let metadata = Value::Object(metadata);
         let bytes = distinct_word_bytes(&words_of(&metadata));
         if bytes > MAX_DISTINCT_WORD_BYTES {
             let limit = format!(

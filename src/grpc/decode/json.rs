@@ -1,5 +1,7 @@
 //! `google.protobuf.Struct` as JSON.
 
+use std::fmt::{self, Display, Formatter};
+
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value as ProtoValue};
 use serde_json::{Map, Number, Value};
@@ -17,7 +19,7 @@ pub(in crate::grpc) fn object(
     path: &str,
     violations: &mut Violations,
 ) -> Map<String, Value> {
-    Reader { violations, max_depth: MAX_JSON_DEPTH }.object(json, path, 1)
+    Reader { violations, max_depth: MAX_JSON_DEPTH }.object(json, Path::Root(path), 1)
 }
 
 /// Converts the JSON form of a filter, or a value in one: what is wrong with it is said by whoever
@@ -28,7 +30,7 @@ pub(in crate::grpc) fn filter_object(
     path: &str,
     violations: &mut Violations,
 ) -> Map<String, Value> {
-    Reader { violations, max_depth: usize::MAX }.object(json, path, 1)
+    Reader { violations, max_depth: usize::MAX }.object(json, Path::Root(path), 1)
 }
 
 /// Converts one value of a typed filter.
@@ -37,7 +39,7 @@ pub(in crate::grpc) fn filter_value(
     path: &str,
     violations: &mut Violations,
 ) -> Value {
-    Reader { violations, max_depth: usize::MAX }.value(value, path, 1)
+    Reader { violations, max_depth: usize::MAX }.value(value, Path::Root(path), 1)
 }
 
 /// A double as JSON: whole numbers without a fraction, and negative zero as zero.
@@ -49,42 +51,60 @@ pub(in crate::grpc) fn number(number: f64) -> Option<Number> {
     Number::from_f64(number)
 }
 
+/// Where a value stands. It is spelled out only for a violation.
+#[derive(Clone, Copy)]
+enum Path<'p> {
+    Root(&'p str),
+    Key(&'p Path<'p>, &'p str),
+    Place(&'p Path<'p>, usize),
+}
+
+impl Display for Path<'_> {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root(name) => formatter.write_str(name),
+            Self::Key(object, key) => write!(formatter, "{object}.{key}"),
+            Self::Place(list, place) => write!(formatter, "{list}[{place}]"),
+        }
+    }
+}
+
 struct Reader<'v> {
     violations: &'v mut Violations,
     max_depth: usize,
 }
 
 impl Reader<'_> {
-    fn object(&mut self, json: &Struct, path: &str, depth: usize) -> Map<String, Value> {
+    fn object(&mut self, json: &Struct, path: Path<'_>, depth: usize) -> Map<String, Value> {
         let Struct { fields } = json;
         if !self.is_within_depth(path, depth) {
             return Map::new();
         }
         let mut object = Map::new();
         for (key, value) in fields {
-            let at = format!("{path}.{key}");
             if key.contains('\0') {
                 let key = echo(key);
-                self.violations.add(path, format!("the key {key} holds a NUL character"));
+                self.violations
+                    .add(path.to_string(), format!("the key {key} holds a NUL character"));
                 continue;
             }
-            object.insert(key.clone(), self.value(value, &at, depth + 1));
+            object.insert(key.clone(), self.value(value, Path::Key(&path, key), depth + 1));
         }
         object
     }
 
-    fn list(&mut self, list: &ListValue, path: &str, depth: usize) -> Vec<Value> {
+    fn list(&mut self, list: &ListValue, path: Path<'_>, depth: usize) -> Vec<Value> {
         let ListValue { values } = list;
         if !self.is_within_depth(path, depth) {
             return Vec::new();
         }
         let values = values.iter().enumerate();
         values
-            .map(|(place, value)| self.value(value, &format!("{path}[{place}]"), depth + 1))
+            .map(|(place, value)| self.value(value, Path::Place(&path, place), depth + 1))
             .collect()
     }
 
-    fn value(&mut self, value: &ProtoValue, path: &str, depth: usize) -> Value {
+    fn value(&mut self, value: &ProtoValue, path: Path<'_>, depth: usize) -> Value {
         match &value.kind {
             // A value without a kind is what some clients send for null.
             None | Some(Kind::NullValue(_)) => Value::Null,
@@ -92,13 +112,15 @@ impl Reader<'_> {
             Some(Kind::NumberValue(value)) => match number(*value) {
                 Some(number) => Value::Number(number),
                 None => {
-                    self.violations.add(path, format!("takes finite numbers; got {value}"));
+                    self.violations
+                        .add(path.to_string(), format!("takes finite numbers; got {value}"));
                     Value::Null
                 }
             },
             Some(Kind::StringValue(text)) => {
                 if text.contains('\0') {
-                    self.violations.add(path, "holds a NUL character, which is not accepted");
+                    let description = "holds a NUL character, which is not accepted";
+                    self.violations.add(path.to_string(), description);
                 }
                 Value::String(text.clone())
             }
@@ -107,11 +129,11 @@ impl Reader<'_> {
         }
     }
 
-    fn is_within_depth(&mut self, path: &str, depth: usize) -> bool {
+    fn is_within_depth(&mut self, path: Path<'_>, depth: usize) -> bool {
         let within = depth <= self.max_depth;
         if !within {
             let limit = self.max_depth;
-            self.violations.add(path, format!("JSON is at most {limit} levels deep"));
+            self.violations.add(path.to_string(), format!("JSON is at most {limit} levels deep"));
         }
         within
     }
