@@ -14,7 +14,7 @@ use crate::domain::query::Query;
 use crate::domain::sort::{Position, Sort};
 use crate::domain::time::Micros;
 use crate::domain::violation::Violations;
-use crate::repository::{KeyPlace, NewInteraction};
+use crate::repository::{Dialect, KeyPlace, NewInteraction};
 
 const NAMESPACE: NamespaceId = NamespaceId(42);
 
@@ -53,11 +53,11 @@ impl Checked {
         });
         self.accepted.extend(single.flatten());
         let whole = self.check(bytes, |request: proto::BatchCreateInteractionsRequest| {
-            batch::whole(request.interactions, NAMESPACE, now)
+            batch::whole(request.interactions, Dialect::Sqlite, NAMESPACE, now)
         });
         self.accepted.extend(whole.iter().flat_map(|batch| batch.interactions()).cloned());
         let received = self.check(bytes, |request: proto::WriteInteractionsRequest| {
-            batch::received(request, NAMESPACE, now)
+            batch::received(request, Dialect::Postgres, NAMESPACE, now)
         });
         if let Some(batch::Received { request_id: _, refused, batch }) = received {
             self.accepted.extend_from_slice(batch.interactions());

@@ -84,7 +84,7 @@ impl InteractionServiceImpl {
         let new = interaction::new_interaction(given, time::now(), path, &mut violations);
         violations.into_result(())?;
         let (id, record) = (new.interaction.interaction_id.clone(), new.record.clone());
-        let batch = Batch::new(caller.namespace, vec![new]);
+        let batch = Batch::new(self.repository.dialect(), caller.namespace, vec![new]);
         let written = self.repository.record(&batch, validate_only).await;
         let outcomes = written.map_err(|error| conflict(error, |_| path.to_owned()))?;
         let record = match outcomes.first() {
@@ -103,7 +103,8 @@ impl InteractionServiceImpl {
         request: proto::BatchCreateInteractionsRequest,
     ) -> Result<proto::BatchCreateInteractionsResponse, ApiError> {
         let proto::BatchCreateInteractionsRequest { interactions, validate_only } = request;
-        let batch = batch::whole(interactions, caller.namespace, time::now())?;
+        let dialect = self.repository.dialect();
+        let batch = batch::whole(interactions, dialect, caller.namespace, time::now())?;
         let written = self.repository.record(&batch, validate_only).await;
         let outcomes =
             written.map_err(|error| conflict(error, |place| format!("interactions[{place}]")))?;
@@ -260,7 +261,7 @@ pub async fn record_all(
 ) -> Result<usize, ApiError> {
     let mut recorded = 0;
     for batch in interactions.chunks(MAX_BATCH) {
-        let batch = batch::whole(batch.to_vec(), namespace, time::now())?;
+        let batch = batch::whole(batch.to_vec(), repository.dialect(), namespace, time::now())?;
         let written = repository.record(&batch, false).await;
         let outcomes =
             written.map_err(|error| conflict(error, |place| format!("interactions[{place}]")))?;

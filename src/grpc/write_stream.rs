@@ -88,8 +88,9 @@ async fn prepare_all(
 async fn prepare(work: &Work, request: WriteInteractionsRequest) -> Result<Received, ApiError> {
     let caller = work.access.caller().await?;
     // Folding documents and splitting words takes a while: not on a thread that others wait for.
+    let dialect = work.repository.dialect();
     let checked = tokio::task::spawn_blocking(move || {
-        batch::received(request, caller.namespace, time::now())
+        batch::received(request, dialect, caller.namespace, time::now())
     });
     checked.await.unwrap_or_else(|_| Err(panicked()))
 }

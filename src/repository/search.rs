@@ -5,8 +5,6 @@
 //! (manual, section 12.11), and checks phrases against the words in their order. SQLite's FTS5 keeps
 //! positions of its own; there every word starts with its namespace.
 
-use std::collections::BTreeSet;
-
 use sea_orm::sea_query::{Expr, ExprTrait, Iden, Query as Sql, SelectStatement};
 
 use super::Dialect;
@@ -16,26 +14,40 @@ use crate::domain::access::NamespaceId;
 use crate::domain::search::{Search, Side, Term};
 
 /// The words of each value, as PostgreSQL keeps them to check phrases: each with a space on both
-/// sides, and a line for each value.
-pub(super) fn text(values: &[Vec<String>]) -> String {
-    let lines: Vec<_> = values.iter().map(|words| format!(" {} ", words.join(" "))).collect();
-    lines.join("\n")
+/// sides, and a line for each value. Here and below `lines` are as [`word_lines`] makes them.
+///
+/// [`word_lines`]: crate::domain::search::word_lines
+pub(super) fn text(lines: &str) -> String {
+    if lines.is_empty() { String::new() } else { format!(" {} ", lines.replace('\n', " \n ")) }
 }
 
 /// The distinct words, as PostgreSQL reads a `tsvector`.
-pub(super) fn vector(values: &[Vec<String>]) -> String {
-    let words: BTreeSet<_> = values.iter().flatten().collect();
-    words.into_iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+pub(super) fn vector(lines: &str) -> String {
+    let mut words: Vec<_> = lines.split_ascii_whitespace().collect();
+    words.sort_unstable();
+    words.dedup();
+    let mut vector = String::with_capacity(lines.len() + 2 * words.len());
+    for word in words {
+        let before = if vector.is_empty() { "'" } else { " '" };
+        vector.extend([before, word, "'"]);
+    }
+    vector
 }
 
 /// The words of each value, as SQLite indexes them. A token that no search asks for stands between
 /// values, so that no phrase runs from one into the next.
-pub(super) fn tokens(namespace: NamespaceId, values: &[Vec<String>]) -> String {
+pub(super) fn tokens(namespace: NamespaceId, lines: &str) -> String {
     let prefix = prefix(namespace);
-    let value = |words: &Vec<String>| {
-        words.iter().map(|word| format!("{prefix}{word}")).collect::<Vec<_>>().join(" ")
-    };
-    values.iter().map(value).collect::<Vec<_>>().join(" _ ")
+    let mut tokens = String::with_capacity(2 * lines.len());
+    for line in lines.lines() {
+        let between_values = if tokens.is_empty() { "" } else { " _ " };
+        tokens.push_str(between_values);
+        for (place, word) in line.split(' ').enumerate() {
+            let before = if place == 0 { "" } else { " " };
+            tokens.extend([before, prefix.as_str(), word]);
+        }
+    }
+    tokens
 }
 
 impl Compiler {
@@ -137,4 +149,18 @@ fn quoted(word: &str) -> String {
 /// What every token of a namespace starts with. An underscore belongs to no word.
 fn prefix(namespace: NamespaceId) -> String {
     format!("{:x}_", namespace.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_kept_in_order_and_apart() {
+        let lines = "red shoe\n5\nred";
+        assert_eq!(text(lines), " red shoe \n 5 \n red ");
+        assert_eq!(vector(lines), "'5' 'red' 'shoe'");
+        assert_eq!(tokens(NamespaceId(26), lines), "1a_red 1a_shoe _ 1a_5 _ 1a_red");
+        assert_eq!((text(""), vector(""), tokens(NamespaceId(26), "")), Default::default());
+    }
 }

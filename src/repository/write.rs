@@ -1,13 +1,14 @@
 //! Recording: many interactions in one transaction, each at most once.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use sea_orm::DatabaseTransaction;
 
-use super::insert::{Content, Prepared, contents};
-use super::{Error, Repository};
+use super::insert::{Content, Rows};
+use super::{Dialect, Error, Repository};
 use crate::domain::access::NamespaceId;
 use crate::domain::interaction::Interaction;
 use crate::failpoint::failpoint;
@@ -65,25 +66,33 @@ pub enum WriteError {
 /// Interactions of one namespace, with all that is worked out before a transaction begins.
 #[derive(Debug)]
 pub struct Batch {
+    dialect: Dialect,
     namespace: NamespaceId,
     interactions: Vec<NewInteraction>,
-    /// The first of each id, in the order of the ids: two batches with the same ids cannot wait for
-    /// each other.
-    firsts: Vec<Prepared>,
+    /// The place of the first of each id, in the order of the ids: two batches with the same ids
+    /// cannot wait for each other.
+    firsts: Vec<usize>,
+    /// The rows of all firsts, until they are sent: hardly any batch is sent again.
+    ready: Mutex<Option<Rows>>,
 }
 
 impl Batch {
-    /// Works out what will be stored of `interactions`. Takes a while: documents are folded, words
-    /// split.
+    /// Works out what a database of this `dialect` will store of `interactions`. Takes a while:
+    /// documents are folded, words split.
     #[must_use]
-    pub fn new(namespace: NamespaceId, interactions: Vec<NewInteraction>) -> Self {
+    pub fn new(
+        dialect: Dialect,
+        namespace: NamespaceId,
+        interactions: Vec<NewInteraction>,
+    ) -> Self {
         let mut first_by_id = BTreeMap::new();
         for (place, new) in interactions.iter().enumerate() {
             first_by_id.entry(new.interaction.interaction_id.as_str()).or_insert(place);
         }
-        let prepare = |place: usize| Prepared::of(namespace, place, &interactions[place]);
-        let firsts = first_by_id.into_values().map(prepare).collect();
-        Self { namespace, interactions, firsts }
+        let firsts: Vec<_> = first_by_id.into_values().collect();
+        let new = firsts.iter().map(|place| &interactions[*place]);
+        let ready = Mutex::new(Some(Rows::of(dialect, namespace, new)));
+        Self { dialect, namespace, interactions, firsts, ready }
     }
 
     /// The interactions, in the order in which they were given.
@@ -183,38 +192,39 @@ impl Repository {
         batch: &Batch,
     ) -> Result<(BTreeSet<String>, BTreeMap<String, Content>), Error> {
         let (mut inserted, mut present) = (BTreeSet::new(), BTreeMap::new());
-        let mut pending: Vec<_> = batch.firsts.iter().collect();
+        let mut pending = batch.firsts.clone();
         // Once, unless somebody deletes a row between the two statements: its id is free then, and
         // taking it for present would lose the interaction.
         while !pending.is_empty() {
-            let rows: Vec<_> = pending
-                .iter()
-                .map(|prepared| (batch.interaction_of(prepared), *prepared))
-                .collect();
-            inserted.extend(self.insert_rows(transaction, batch.namespace, &rows).await?);
+            inserted.extend(batch.rows(&pending).insert(transaction).await?);
             failpoint("after-insert").await;
-            pending.retain(|prepared| !inserted.contains(batch.id(prepared)));
-            let taken = pending.iter().map(|prepared| batch.id(prepared).to_owned()).collect();
-            present.extend(contents(transaction, batch.namespace, taken).await?);
-            pending.retain(|prepared| !present.contains_key(batch.id(prepared)));
+            pending.retain(|place| !inserted.contains(batch.id(*place)));
+            let taken: Vec<_> = pending.iter().map(|place| batch.id(*place).to_owned()).collect();
+            present.extend(self.contents(transaction, batch.namespace, &taken).await?);
+            pending.retain(|place| !present.contains_key(batch.id(*place)));
         }
         Ok((inserted, present))
     }
 }
 
 impl Batch {
-    fn interaction_of(&self, prepared: &Prepared) -> &NewInteraction {
-        &self.interactions[prepared.place]
-    }
-
-    fn id(&self, prepared: &Prepared) -> &str {
-        &self.interaction_of(prepared).interaction.interaction_id
+    fn id(&self, place: usize) -> &str {
+        &self.interactions[place].interaction.interaction_id
     }
 
     /// The place of the first interaction with this id.
     fn first(&self, id: &str) -> Option<usize> {
-        let found = self.firsts.binary_search_by(|prepared| self.id(prepared).cmp(id));
-        found.ok().map(|found| self.firsts[found].place)
+        let found = self.firsts.binary_search_by(|place| self.id(*place).cmp(id));
+        found.ok().map(|found| self.firsts[found])
+    }
+
+    /// The rows of the interactions at `places`, some of the firsts or all.
+    fn rows(&self, places: &[usize]) -> Rows {
+        let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner).take();
+        ready.filter(|_| places.len() == self.firsts.len()).unwrap_or_else(|| {
+            let new = places.iter().map(|place| &self.interactions[*place]);
+            Rows::of(self.dialect, self.namespace, new)
+        })
     }
 }
 

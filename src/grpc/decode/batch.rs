@@ -7,7 +7,7 @@ use crate::domain::time::Micros;
 use crate::domain::violation::Violations;
 use crate::grpc::error::{ApiError, InvalidReason};
 use crate::grpc::proto;
-use crate::repository::Batch;
+use crate::repository::{Batch, Dialect};
 
 /// What is wrong with an id that other content has.
 pub(in crate::grpc) const TAKEN: &str = "another interaction has this id, with other content";
@@ -19,6 +19,7 @@ const MAX_REQUEST_ID_BYTES: usize = 256;
 /// listed.
 pub(in crate::grpc) fn whole(
     interactions: Vec<proto::Interaction>,
+    dialect: Dialect,
     namespace: NamespaceId,
     now: Micros,
 ) -> Result<Batch, ApiError> {
@@ -29,7 +30,7 @@ pub(in crate::grpc) fn whole(
     });
     let checked = checked.collect();
     let checked = violations.into_result(checked)?;
-    Ok(Batch::new(namespace, checked))
+    Ok(Batch::new(dialect, namespace, checked))
 }
 
 /// A batch of a stream, whose interactions stand or fall each on its own.
@@ -46,6 +47,7 @@ pub(in crate::grpc) struct Received {
 /// Checks a batch of a stream.
 pub(in crate::grpc) fn received(
     request: proto::WriteInteractionsRequest,
+    dialect: Dialect,
     namespace: NamespaceId,
     now: Micros,
 ) -> Result<Received, ApiError> {
@@ -70,7 +72,7 @@ pub(in crate::grpc) fn received(
             refused.push(Some((given.unwrap_or_default(), violations)));
         }
     }
-    Ok(Received { request_id, refused, batch: Batch::new(namespace, fine) })
+    Ok(Received { request_id, refused, batch: Batch::new(dialect, namespace, fine) })
 }
 
 /// Checks how many interactions a request has.
