@@ -213,7 +213,7 @@ pub(crate) struct Rusqlite {
 }
 
 impl Rusqlite {
-    fn open(&self) -> anyhow::Result<Sqlite> {
+    pub(crate) fn open(&self) -> anyhow::Result<Sqlite> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         Ok(Sqlite::open_with_flags(&self.file, flags)?)
     }

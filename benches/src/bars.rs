@@ -85,13 +85,18 @@ impl Job {
             (Self::Newest1 | Self::Newest16 | Self::Session16, Dialect::Postgres) => "pgbench",
             (Self::Stream, Dialect::Postgres) => "COPY TO",
             (Self::Ingest1 | Self::Ingest4, Dialect::Postgres) => "COPY FROM",
-            (Self::Newest1 | Self::Newest16 | Self::Session16 | Self::Stream, Dialect::Sqlite) => {
-                "rusqlite"
-            }
+            (
+                Self::Newest1
+                | Self::Newest16
+                | Self::Session16
+                | Self::Stream
+                | Self::Ingest1
+                | Self::Ingest4,
+                Dialect::Sqlite,
+            ) => "rusqlite",
             (Self::DepthTimestamp | Self::DepthPosition | Self::DepthPositionDown, _) => "page 1",
             (Self::RareType | Self::AbsentValue | Self::RareWord, _) => "newest 100",
-            (Self::Ingest1 | Self::Ingest4, Dialect::Sqlite)
-            | (Self::Memory | Self::Memory8, _) => "",
+            (Self::Memory | Self::Memory8, _) => "",
         }
     }
 

@@ -16,6 +16,7 @@ use sqlx::PgPool;
 use crate::anchors::{self, Drawn, Pace, Pgbench, Rusqlite, Sql};
 use crate::bars::Job;
 use crate::client::{Ask, Asks, Reach, Span};
+use crate::copying;
 use crate::data::{self, Events, RARE_TYPE, RARE_WORDS};
 use crate::load::Loaded;
 use crate::process::Server;
@@ -179,11 +180,15 @@ impl Bench {
                 let shares = u32::try_from(streams)?;
                 let copied = anchors::copy_in(pool, namespace, copied, shares).await?;
                 anyhow::ensure!(copied.rows == recorded.rows, "{} rows copied", copied.rows);
-                Some(copied.per_second())
+                copied.per_second()
             }
-            Anchor::Sqlite(_) => None,
+            Anchor::Sqlite(rusqlite) => {
+                let copied = copying::copy_in(&mut rusqlite.open()?, namespace, copied, BATCH)?;
+                anyhow::ensure!(copied.rows == recorded.rows, "{} rows copied", copied.rows);
+                copied.per_second()
+            }
         };
-        Ok(Round { figure: recorded.per_second(), anchor })
+        Ok(Round { figure: recorded.per_second(), anchor: Some(anchor) })
     }
 
     fn newest_sql(&self, limit: u64) -> anyhow::Result<Sql> {

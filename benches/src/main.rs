@@ -24,6 +24,7 @@ use crate::report::Line;
 mod anchors;
 mod bars;
 mod client;
+mod copying;
 mod data;
 mod jobs;
 mod load;

@@ -32,6 +32,10 @@ pub(super) struct Compiler {
 }
 
 impl Compiler {
+    pub(super) fn of(dialect: Dialect, namespace: NamespaceId) -> Self {
+        Self { dialect, namespace, without_indexes: false }
+    }
+
     /// The condition that is true of exactly the rows that `filter` is true of.
     pub(super) fn filter(self, filter: &Filter) -> Expr {
         let members = |filters: &[Filter]| -> Vec<Expr> {

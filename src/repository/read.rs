@@ -182,7 +182,7 @@ impl Repository {
     }
 
     pub(super) fn compiler(&self, namespace: NamespaceId) -> Compiler {
-        Compiler { dialect: self.dialect, namespace, without_indexes: false }
+        Compiler::of(self.dialect, namespace)
     }
 }
 

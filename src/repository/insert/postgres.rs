@@ -141,7 +141,7 @@ impl Arrays {
             search_words,
             search_text,
         } = self;
-        let compiler = Compiler { dialect: Dialect::Postgres, namespace };
+        let compiler = Compiler::of(Dialect::Postgres, namespace);
         let each = |template: &str, array: Expr| compiler.sql(template, [array]);
         let plain = |array: Expr| each("UNNEST(?)", array);
         let text = |texts: Vec<String>| each("NULLIF(UNNEST(?), '')", Expr::value(texts));

@@ -34,7 +34,7 @@ impl Rows {
         namespace: NamespaceId,
         interactions: impl Iterator<Item = &'n NewInteraction>,
     ) -> Self {
-        let compiler = Compiler { dialect: Dialect::Sqlite, namespace };
+        let compiler = Compiler::of(Dialect::Sqlite, namespace);
         let json = |json| compiler.sql("jsonb(?)", [Expr::value::<Option<String>>(json)]);
         let mut columns: Vec<DynIden> = COLUMNS.into_iter().map(Column::into_iden).collect();
         columns.extend([Part::Document, Part::DocumentExact].map(Part::into_iden));
