@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait, QueryResult, StatementBuilder, StreamTrait};
 
 use super::candidates::Way;
 use super::condition::Compiler;
-use super::entity::interaction::{Column, Entity};
+use super::entity::interaction::{Column, Entity, Part};
 use super::keyset::{self, Run};
 use super::readers::Reader;
 use super::{Dialect, Error, Repository};
@@ -85,8 +85,9 @@ impl Repository {
             return match candidates.tested_first(limit).filter(|_| sort.is_by_time()) {
                 Some(tested) => near_first(compiler, query, start, limit, (tested, select)),
                 None => {
-                    let run = keyset::whole(compiler, sort, start.as_ref());
-                    vec![with_limit(narrowed(&select, run), limit)]
+                    let whole = || keyset::whole(compiler, sort, start.as_ref());
+                    let found = narrowed(&select, whole());
+                    vec![records_of(compiler, selection.window, found, limit, whole())]
                 }
             };
         }
@@ -253,7 +254,24 @@ fn near_first(
     // Where fewer rows than these are left there is no last one, and nothing comes after NULL.
     among.and_where(keyset::after_row(sort, last));
     in_order(None).apply(&mut among);
-    vec![with_limit(near, limit), with_limit(among, limit)]
+    let rest = records_of(compiler, selection.window, among, limit, in_order(None));
+    vec![with_limit(near, limit), rest]
+}
+
+/// The records of the first `limit` rows of `found`. SQLite sorts what it selects, so the numbers of
+/// rows are sorted, and records fetched of those that are on the page.
+fn records_of(
+    compiler: Compiler,
+    window: Window,
+    mut found: SelectStatement,
+    limit: u64,
+    order: Run,
+) -> SelectStatement {
+    found.clear_selects().column(Part::RowId).limit(limit);
+    let mut records = in_namespace(compiler.without_indexes(), window);
+    records.and_where(Expr::col(Part::RowId).in_subquery(found));
+    order.in_order_only().apply(&mut records);
+    with_limit(records, limit)
 }
 
 pub(super) fn narrowed(select: &SelectStatement, run: Run) -> SelectStatement {
