@@ -48,8 +48,6 @@ pub enum Way {
 #[derive(Debug, Clone)]
 pub struct Candidates {
     parts: Vec<SelectStatement>,
-    /// How many there are, where they have been counted.
-    count: u64,
     /// Whether they are just those that the search finds.
     found: bool,
 }
@@ -138,16 +136,19 @@ async fn fewest(
         counts.expr(candidates.count_up_to(most.saturating_add(1)));
     }
     let Some(row) = reader.query_one(&counts).await? else { return Ok(None) };
-    for (place, candidates) in candidates.iter_mut().enumerate() {
-        candidates.count = row.try_get_by_index::<i64>(place)?.cast_unsigned();
+    let mut fewest = (most.saturating_add(1).cast_signed(), None);
+    for (place, candidates) in candidates.into_iter().enumerate() {
+        let count = row.try_get_by_index::<i64>(place)?;
+        if count < fewest.0 {
+            fewest = (count, Some(candidates));
+        }
     }
-    candidates.retain(|candidates| candidates.count <= most);
-    Ok(candidates.into_iter().min_by_key(|candidates| candidates.count))
+    Ok(fewest.1)
 }
 
 impl Candidates {
     fn of(rows: SelectStatement) -> Self {
-        Self { parts: vec![rows], count: 0, found: false }
+        Self { parts: vec![rows], found: false }
     }
 
     /// The numbers, some perhaps twice.
@@ -165,12 +166,6 @@ impl Candidates {
         let mut count = Sql::select();
         count.expr(Expr::cust("COUNT(*)")).from_subquery(select, Alias::new("named"));
         Expr::SubQuery(None, Box::new(SubQueryStatement::SelectStatement(count)))
-    }
-
-    /// How many rows are tested along the order of the list before these are looked at, for a page of
-    /// `limit`: as many as cost the same. Of many candidates enough may be near in a small namespace.
-    pub(super) fn tested_first(&self, limit: u64) -> Option<u64> {
-        (self.count > limit.saturating_mul(4)).then(|| self.count.saturating_mul(2))
     }
 }
 
@@ -230,7 +225,7 @@ impl Compiler {
                 let parts = filters.iter().map(|filter| Some(self.candidates_of(filter)?.parts));
                 let parts = parts.collect::<Option<Vec<_>>>()?.concat();
                 let parts = Some(parts).filter(|parts| (1..=MOST_PARTS).contains(&parts.len()))?;
-                Some(Candidates { parts, count: 0, found: false })
+                Some(Candidates { parts, found: false })
             }
             Filter::Not(_) => None,
             Filter::Condition(condition) => self.candidates_of_condition(condition),
@@ -262,7 +257,7 @@ impl Compiler {
         if !own.is_empty() {
             parts.push(Reach::key(self, TYPES_KEY).facts(&own)?);
         }
-        Some(Candidates { parts, count: 0, found: false })
+        Some(Candidates { parts, found: false })
     }
 
     /// The rows that a column's index names.

@@ -6,13 +6,13 @@
 
 use sea_orm::sea_query::{
     Alias, CommonTableExpression, Expr, ExprTrait, NullOrdering, Order, Query as Sql,
-    SelectStatement, SubQueryStatement, WithClause,
+    SelectStatement, WithClause,
 };
 
 use super::Dialect;
 use super::condition::{Compiler, all, any};
 use super::document::number;
-use super::entity::interaction::{Column, Entity, Part};
+use super::entity::interaction::{Column, Part};
 use super::json_condition::{at_index, member_path};
 use crate::domain::field::JsonPath;
 use crate::domain::sort::{Direction, KeyValue, Position, Sort, SortField};
@@ -53,79 +53,32 @@ pub(super) fn runs(compiler: Compiler, sort: &Sort, position: Option<&Position>)
     let column = || lead.expression.clone();
     let valued = |condition| Run { condition: Some(condition), order: led_by(lead.valued(), rest) };
     let missing = |condition| Run { condition: Some(condition), order: led_by(lead.null(), rest) };
-    let mut runs = match (&lead.after, lead.nullable) {
-        (None, _) if !lead.indexed => {
-            return vec![Run { condition: None, order: keys }];
-        }
-        (None, _) if sorts_ties(&keys) => {
-            let first = first_value(compiler, lead, None);
-            vec![valued(column().eq(first.clone())), valued(beyond(lead, first))]
-        }
+    match (&lead.after, lead.nullable) {
         (None, false) if lead.expression == Expr::col(Column::CreatedAtUs) => {
             // SQLite walks an index whose order it has to complete only where it is asked a range.
             vec![valued(column().gte(i64::MIN))]
         }
-        (None, false) => vec![Run { condition: None, order: keys.clone() }],
-        (None, true) => vec![valued(column().is_not_null())],
-        (Some(After::Null), _) => {
-            return vec![missing(column().is_null().and(after(rest)))];
-        }
+        (None, _) if !lead.nullable || !lead.indexed => vec![Run { condition: None, order: keys }],
+        (None, _) => vec![valued(column().is_not_null()), missing(column().is_null())],
+        (Some(After::Null), _) => vec![missing(column().is_null().and(after(rest)))],
         (Some(After::Value(_)), _) if !lead.indexed || runs_as_one(&keys) => {
-            return vec![Run { condition: Some(after(&keys)), order: keys }];
+            vec![Run { condition: Some(after(&keys)), order: keys }]
         }
-        (Some(After::Value(value)), _) => {
-            let same = valued(column().eq(value.clone()).and(after(rest)));
-            if sorts_ties(&keys) {
-                let next = first_value(compiler, lead, Some(value));
-                vec![same, valued(column().eq(next.clone())), valued(beyond(lead, next))]
-            } else {
-                vec![same, valued(beyond(lead, value.clone()))]
+        (Some(After::Value(value)), nullable) => {
+            let same = column().eq(value.clone()).and(after(rest));
+            let mut runs = vec![valued(same), valued(beyond(lead, value.clone()))];
+            if nullable {
+                runs.push(missing(column().is_null()));
             }
+            runs
         }
-    };
-    if lead.nullable {
-        runs.push(missing(column().is_null()));
     }
-    runs
-}
-
-/// Whether rows that tie in the first key do not stand in the order of the others in its index, which
-/// goes on with the newest. All that tie are sorted then, half a namespace perhaps; so those with the
-/// first value, which may well fill the page, are a run of their own: they are found in order.
-fn sorts_ties(keys: &[Key]) -> bool {
-    let [lead, time, id] = keys else { return false };
-    lead.indexed
-        && time.expression == Expr::col(Column::TimestampUs)
-        && [time.direction, id.direction] == [lead.direction; 2]
-}
-
-/// The value that comes first in the order of `key`, or first after `value`, in the namespace; NULL
-/// where there is none.
-fn first_value(compiler: Compiler, key: &Key, value: Option<&Expr>) -> Expr {
-    let first = match key.direction {
-        Direction::Ascending => key.expression.clone().min(),
-        Direction::Descending => key.expression.clone().max(),
-    };
-    let mut select = Sql::select();
-    select.expr(first).from(Entity);
-    select.and_where(Expr::col(Column::NamespaceId).eq(compiler.namespace.0));
-    select.and_where_option(value.map(|value| beyond(key, value.clone())));
-    Expr::SubQuery(None, Box::new(SubQueryStatement::SelectStatement(select)))
 }
 
 /// All that comes after `position` in one condition and one order: for passing over rows.
 pub(super) fn whole(compiler: Compiler, sort: &Sort, position: Option<&Position>) -> Run {
     let keys = keys(compiler, sort, position);
     Run { condition: position.map(|_| after(&keys)), order: keys }
-}
-
-/// The condition of the rows that come after the one row of `row`, its time and id, in an order that
-/// goes by time.
-pub(super) fn after_row(sort: &Sort, row: SelectStatement) -> Expr {
-    let columns = [Column::TimestampUs, Column::InteractionId].map(Expr::col);
-    let direction = sort.keys().first().map_or(Direction::Descending, |key| key.direction);
-    let row = Expr::SubQuery(None, Box::new(SubQueryStatement::SelectStatement(row)));
-    directed(Expr::tuple(columns), direction, row)
 }
 
 fn led_by(lead: Key, rest: &[Key]) -> Vec<Key> {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use futures::TryStreamExt;
-use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Query as Sql, SelectStatement};
+use sea_orm::sea_query::{Expr, ExprTrait, Query as Sql, SelectStatement};
 use sea_orm::{ConnectionTrait, QueryResult, StatementBuilder, StreamTrait};
 
 use super::candidates::Way;
@@ -81,15 +81,15 @@ impl Repository {
         let Query { selection, sort } = query;
         let compiler = self.compiler(selection.namespace);
         let select = selected(compiler, selection, sort, way);
-        if let Way::Among(candidates) = way {
-            return match candidates.tested_first(limit).filter(|_| sort.is_by_time()) {
-                Some(tested) => near_first(compiler, query, start, limit, (tested, select)),
-                None => {
-                    let whole = || keyset::whole(compiler, sort, start.as_ref());
-                    let found = narrowed(&select, whole());
-                    vec![records_of(compiler, selection.window, found, limit, whole())]
-                }
-            };
+        if let Way::Among(_) = way {
+            let whole = || keyset::whole(compiler, sort, start.as_ref());
+            return vec![records_of(
+                compiler,
+                selection.window,
+                narrowed(&select, whole()),
+                limit,
+                whole(),
+            )];
         }
         let guessed = selection.search.is_some() || selection.filter.looks_into_json();
         let guessed = guessed && self.dialect == Dialect::Postgres;
@@ -224,38 +224,6 @@ pub(super) fn selected(
         select.and_where(condition);
     }
     select
-}
-
-/// A page of a list that goes by time, in two statements: from the `tested` rows that come next, and
-/// from those of `among` that come later.
-fn near_first(
-    compiler: Compiler,
-    query: &Query,
-    start: &Start,
-    limit: u64,
-    (tested, mut among): (u64, SelectStatement),
-) -> Vec<SelectStatement> {
-    let Query { selection, sort } = query;
-    let in_order = |start: Option<&Position>| keyset::whole(compiler, sort, start);
-    let next = narrowed(&in_namespace(compiler, selection.window), in_order(start.as_ref()));
-
-    let mut nearby = next.clone();
-    nearby.clear_selects().column(Asterisk).limit(tested);
-    let mut near = Sql::select();
-    near.column(Column::Record).from_subquery(nearby, Entity);
-    for condition in compiler.conditions(selection, sort, &Way::Walk) {
-        near.and_where(condition);
-    }
-    in_order(None).apply(&mut near);
-
-    let mut last = next;
-    last.clear_selects().columns([Column::TimestampUs, Column::InteractionId]);
-    last.limit(1).offset(tested.saturating_sub(1));
-    // Where fewer rows than these are left there is no last one, and nothing comes after NULL.
-    among.and_where(keyset::after_row(sort, last));
-    in_order(None).apply(&mut among);
-    let rest = records_of(compiler, selection.window, among, limit, in_order(None));
-    vec![with_limit(near, limit), rest]
 }
 
 /// The records of the first `limit` rows of `found`. SQLite sorts what it selects, so the numbers of
