@@ -115,11 +115,14 @@ fn assert_the_text_is_ours(written: &Value, namespace: NamespaceId) {
     }
 }
 
-/// The statements of a page and of the count.
+/// The statements of a page and of the count, whichever way they find their rows.
 fn texts(dialect: Dialect, query: &Query) -> Vec<String> {
     let repository = fuzzing::unconnected(dialect);
-    let mut statements = repository.page_statements(query, &None, 101);
-    statements.push(repository.count_statement(&query.selection));
+    let mut statements = Vec::new();
+    for way in repository.ways(&query.selection, &query.sort) {
+        statements.extend(repository.page_statements(query, &way, &None, 101));
+        statements.push(repository.count_statement(&query.selection, &way));
+    }
     let rendered = statements.iter().map(|statement| {
         let statement = repository.render(statement);
         let parameters = statement.values.map_or(0, |values| values.0.len());

@@ -29,7 +29,10 @@ fuzz_target!(|bytes: &[u8]| {
     for query in queries {
         for dialect in [Dialect::Sqlite, Dialect::Postgres] {
             let repository = fuzzing::unconnected(dialect);
-            for statement in repository.page_statements(&query, &None, 101) {
+            let ways = repository.ways(&query.selection, &query.sort);
+            let statements =
+                ways.iter().flat_map(|way| repository.page_statements(&query, way, &None, 101));
+            for statement in statements {
                 let values =
                     repository.render(&statement).values.map_or(0, |values| values.0.len());
                 assert!(values <= MAX_PARAMETERS, "{values} parameters");

@@ -53,6 +53,17 @@ pub struct Candidates {
 }
 
 impl Repository {
+    /// Every way to `selection` that may be the best one.
+    #[must_use]
+    pub fn ways(&self, selection: &Selection, sort: &Sort) -> Vec<Way> {
+        let candidates = match self.dialect {
+            Dialect::Sqlite => self.compiler(selection.namespace).candidates(selection, sort),
+            Dialect::Postgres => Vec::new(),
+        };
+        let among = candidates.into_iter().map(Way::Among);
+        [Way::Free, Way::Walk].into_iter().chain(among).collect()
+    }
+
     /// The best way to the first `limit` rows of `selection` in the order of `sort`.
     ///
     /// # Errors

@@ -121,7 +121,9 @@ mod tests {
             // The last one is given back first here.
             let [first, second, third] = all;
             let places = [&first, &second, &third].map(place);
-            (drop(third), drop(second), drop(first));
+            for reader in [third, second, first] {
+                drop(reader);
+            }
             places
         };
         assert_eq!(order().await, [0, 1, 2]);
