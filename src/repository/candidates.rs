@@ -87,7 +87,8 @@ impl Repository {
         if self.dialect == Dialect::Postgres {
             return Ok(Way::Free);
         }
-        if matches!(sort.keys().first(), Some(key) if matches!(key.field, SortField::Json(_))) {
+        let lead = sort.keys().first();
+        if lead.is_some_and(|key| matches!(key.field, SortField::Json(_))) {
             // No index has this order: all are looked at.
             return self.way_to_all_by(reader, selection).await;
         }

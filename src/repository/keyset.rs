@@ -86,11 +86,6 @@ fn led_by(lead: Key, rest: &[Key]) -> Vec<Key> {
 }
 
 impl Run {
-    /// Its order alone, for rows that are known to be in it.
-    pub(super) fn in_order_only(self) -> Self {
-        Self { condition: None, ..self }
-    }
-
     /// Narrows `select` to this run, in its order.
     pub(super) fn apply(self, select: &mut SelectStatement) {
         select.and_where_option(self.condition);

@@ -82,14 +82,8 @@ impl Repository {
         let compiler = self.compiler(selection.namespace);
         let select = selected(compiler, selection, sort, way);
         if let Way::Among(_) = way {
-            let whole = || keyset::whole(compiler, sort, start.as_ref());
-            return vec![records_of(
-                compiler,
-                selection.window,
-                narrowed(&select, whole()),
-                limit,
-                whole(),
-            )];
+            let found = narrowed(&select, keyset::whole(compiler, sort, start.as_ref()));
+            return vec![records_of(compiler, query, found, limit)];
         }
         let guessed = selection.search.is_some() || selection.filter.looks_into_json();
         let guessed = guessed && self.dialect == Dialect::Postgres;
@@ -230,15 +224,14 @@ pub(super) fn selected(
 /// rows are sorted, and records fetched of those that are on the page.
 fn records_of(
     compiler: Compiler,
-    window: Window,
+    query: &Query,
     mut found: SelectStatement,
     limit: u64,
-    order: Run,
 ) -> SelectStatement {
     found.clear_selects().column(Part::RowId).limit(limit);
-    let mut records = in_namespace(compiler.without_indexes(), window);
+    let mut records = in_namespace(compiler.without_indexes(), query.selection.window);
     records.and_where(Expr::col(Part::RowId).in_subquery(found));
-    order.in_order_only().apply(&mut records);
+    keyset::whole(compiler, &query.sort, None).apply(&mut records);
     with_limit(records, limit)
 }
 
