@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use interactions::grpc::page::Page;
 use interactions::grpc::proto;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
@@ -28,16 +29,19 @@ async fn read(pages: &mut Pages, ids: &mut BTreeSet<String>) -> (String, Option<
     let mut token = String::new();
     loop {
         match pages.message().await {
-            Ok(Some(page)) => {
-                for interaction in interactions(&page) {
-                    assert!(ids.insert(interaction.interaction_id), "none comes twice");
-                }
-                token = page.next_page_token;
-            }
+            Ok(Some(page)) => token = add(page, ids),
             Ok(None) => return (token, None),
             Err(status) => return (token, Some(status.code())),
         }
     }
+}
+
+/// Adds the ids of a page to `ids`, and returns its token.
+fn add(page: Page, ids: &mut BTreeSet<String>) -> String {
+    for interaction in interactions(&page) {
+        assert!(ids.insert(interaction.interaction_id), "none comes twice");
+    }
+    page.next_page_token
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,14 +69,18 @@ async fn it_is_gone_in_time_whatever_its_clients_do() {
     let health = HealthClient::new(channel.connect().await.unwrap()).watch(request).await;
     let mut health = health.unwrap().into_inner();
     assert_eq!(health.message().await.unwrap().unwrap().status(), ServingStatus::Serving);
+    // A call that has not had its first page has nothing to resume.
+    let mut ids = BTreeSet::new();
+    let page = reading.message().await.unwrap().unwrap();
+    let resumable = add(page, &mut ids);
 
     server.terminate();
     let started = Instant::now();
     let said = health.message().await.unwrap().unwrap().status();
     assert_eq!(said, ServingStatus::NotServing);
     assert_eq!(writing.message().await.unwrap_err().code(), Code::Unavailable);
-    let mut ids = BTreeSet::new();
-    let (token, error) = read(&mut reading, &mut ids).await;
+    let (last, error) = read(&mut reading, &mut ids).await;
+    let token = if last.is_empty() { resumable } else { last };
     assert_eq!(error, Some(Code::Unavailable));
     assert!(ids.len() < ROWS && !token.is_empty(), "{} are there, then {token:?}", ids.len());
     let mut server = tokio::task::spawn_blocking(move || {
