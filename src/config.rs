@@ -3,11 +3,13 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::Args;
 use clap::builder::BoolishValueParser;
 use etcetera::{BaseStrategy as _, HomeDirError};
 use secrecy::SecretString;
+use tonic::codegen::http::{HeaderValue, Uri};
 
 /// Port that the service listens on, and clients look for it at, unless told otherwise.
 pub const DEFAULT_PORT: u16 = 50051;
@@ -92,6 +94,68 @@ impl ListenArgs {
     }
 }
 
+/// Pages that may call from browsers.
+#[derive(Debug, Clone, Args)]
+pub struct BrowserArgs {
+    /// Let pages of this origin call from browsers, by gRPC-Web: such as https://shop.example, or *
+    /// for all; more than one are given one by one, or with commas between them
+    #[arg(
+        long = "cors-origin",
+        value_name = "ORIGIN",
+        env = "INTERACTIONS_CORS_ORIGIN",
+        value_delimiter = ','
+    )]
+    pub cors_origins: Vec<Origin>,
+}
+
+/// Where pages come from, as browsers say it (RFC 6454, section 6.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// Wherever.
+    Any,
+    /// A scheme, a host and, unless it is the scheme's own, a port.
+    Of(HeaderValue),
+}
+
+/// A text that is not an origin.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "takes an origin such as https://shop.example or http://localhost:5173, without a path, or *"
+)]
+pub struct NoOrigin;
+
+impl Origin {
+    /// What a browser sends of a page from there; `None` where any will do.
+    #[must_use]
+    pub fn header(&self) -> Option<&HeaderValue> {
+        match self {
+            Self::Any => None,
+            Self::Of(origin) => Some(origin),
+        }
+    }
+}
+
+impl FromStr for Origin {
+    type Err = NoOrigin;
+
+    fn from_str(text: &str) -> Result<Self, NoOrigin> {
+        if text == "*" {
+            return Ok(Self::Any);
+        }
+        let text = text.to_ascii_lowercase();
+        let uri = Uri::from_str(&text).map_err(|_| NoOrigin)?;
+        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+            return Err(NoOrigin);
+        };
+        // Neither a path nor a user's name: a browser says neither, and none would ever match.
+        let said = format!("{scheme}://{authority}");
+        if text != said || authority.as_str().contains('@') {
+            return Err(NoOrigin);
+        }
+        Ok(Self::Of(HeaderValue::from_str(&said).map_err(|_| NoOrigin)?))
+    }
+}
+
 /// How much may be asked of one server at a time.
 #[derive(Debug, Clone, Args)]
 pub struct CallLimitArgs {
@@ -141,6 +205,31 @@ pub struct TlsArgs {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_origin_is_what_a_browser_sends() {
+        for origin in ["https://shop.example", "http://localhost:5173", "http://[::1]:8080"] {
+            assert_eq!(origin.parse::<Origin>().unwrap().header().unwrap(), origin);
+        }
+        let upper = "HTTPS://Shop.Example".parse::<Origin>().unwrap();
+        assert_eq!(upper.header().unwrap(), "https://shop.example");
+        assert_eq!("*".parse::<Origin>().unwrap(), Origin::Any);
+        for other in [
+            "",
+            "shop.example",
+            "https://",
+            "https://shop.example/",
+            "https://a/b",
+            "https://a?b",
+            "https://u@a",
+            "null",
+            "https://*.example/x",
+            "a b",
+            "//a",
+        ] {
+            assert!(other.parse::<Origin>().is_err(), "{other}");
+        }
+    }
 
     #[test]
     fn only_this_machine_is_listened_to_without_tls() {

@@ -20,9 +20,9 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::trace::TraceLayer;
 
 use self::accept::Limits;
-use self::http2::{Life, Speaker};
+use self::conversation::{Life, Speaker};
 use self::tls::Tls;
-use crate::config::{DatabaseArgs, DatabasePlace};
+use crate::config::{DatabaseArgs, DatabasePlace, Origin};
 use crate::grpc::admission::Admission;
 use crate::grpc::api_key_service::ApiKeyServiceImpl;
 use crate::grpc::auth::Auth;
@@ -36,7 +36,8 @@ use crate::grpc::{layers, proto, transport_status};
 use crate::repository::{Dialect, Repository, Settings};
 
 pub mod accept;
-pub mod http2;
+mod browsers;
+pub mod conversation;
 mod key_uses;
 pub mod maintenance;
 pub mod tls;
@@ -125,6 +126,8 @@ pub struct Bound {
     pub transport: Transport,
     /// How much may be asked of it at a time.
     pub call_limits: CallLimits,
+    /// Whose pages may call from browsers; without any, it speaks neither gRPC-Web nor HTTP/1.1.
+    pub cors_origins: Vec<Origin>,
 }
 
 /// How connections are treated. Only tests need others than the default settings.
@@ -157,7 +160,7 @@ pub async fn bind(listen: SocketAddr) -> io::Result<Bound> {
     let listener = TcpListener::bind(listen).await?;
     let local_addr = listener.local_addr()?;
     let (transport, call_limits) = (Transport::default(), CallLimits::default());
-    Ok(Bound { listener, local_addr, tls: None, transport, call_limits })
+    Ok(Bound { listener, local_addr, tls: None, transport, call_limits, cors_origins: Vec::new() })
 }
 
 /// Serves until `shutdown` is cancelled. Then health says so, no connection is taken any more,
@@ -171,8 +174,9 @@ pub async fn run(
     repository: Repository,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let Bound { listener, local_addr, tls, transport, call_limits } = bound;
-    let Transport { limits, life, reload_interval } = transport;
+    let Bound { listener, local_addr, tls, transport, call_limits, cors_origins } = bound;
+    let Transport { mut limits, life, reload_interval } = transport;
+    limits.http1 = !cors_origins.is_empty();
     let tls = tls.map(Arc::new);
     let _reloading = tls.clone().map(|tls| {
         let reloading = async move { tls.reload(reload_interval).await };
@@ -220,7 +224,10 @@ pub async fn run(
             ),
         );
     let service = ServiceBuilder::new()
-        // Outermost, so that it sees what the others turn away.
+        // Outermost, so that the others see gRPC only.
+        .option_layer(limits.http1.then(|| browsers::layers(&cors_origins)))
+        .layer(MapResponseLayer::new(layers::any_body))
+        // So far out that it sees what the others turn away.
         .layer(
             TraceLayer::new_for_grpc()
                 .make_span_with(layers::call_span)

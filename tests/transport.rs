@@ -1,6 +1,7 @@
 //! Connections: how they are taken, encrypted, and ended.
 
 mod age;
+mod browsers;
 mod certificates;
 mod dead;
 mod descriptors;

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::stop_signal::stop_signal;
-use crate::config::{CallLimitArgs, DatabaseArgs, ListenArgs, TlsArgs};
+use crate::config::{BrowserArgs, CallLimitArgs, DatabaseArgs, ListenArgs, TlsArgs};
 use crate::grpc::limits::CallLimits;
 use crate::server::tls::{Tls, TlsFiles};
 use crate::server::{self, Migrate};
@@ -23,6 +23,9 @@ pub struct Serve {
 
     #[command(flatten)]
     tls: TlsArgs,
+
+    #[command(flatten)]
+    browsers: BrowserArgs,
 
     #[command(flatten)]
     limits: CallLimitArgs,
@@ -44,7 +47,7 @@ impl Serve {
     /// When the database cannot be opened, the address is taken or needs TLS, or the certificates are
     /// of no use.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        let Self { database, listen, tls, limits, no_migrate, verify } = self;
+        let Self { database, listen, tls, browsers, limits, no_migrate, verify } = self;
         let files = tls_files(tls);
         let listen = listen.address(files.is_some())?;
         let tls = match files {
@@ -66,6 +69,7 @@ impl Serve {
         let bound = server::bind(listen).await;
         let mut bound = bound.with_context(|| format!("cannot listen on {listen}"))?;
         bound.tls = tls;
+        bound.cors_origins = browsers.cors_origins;
         bound.call_limits = call_limits(&limits);
         server::run(bound, repository, shutdown).await?;
         Ok(ExitCode::SUCCESS)

@@ -185,7 +185,7 @@ fn refusal_of_http(request: &Request<Body>) -> Option<Response<Body>> {
     let content_type = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     let status = if request.method() != Method::POST {
         StatusCode::METHOD_NOT_ALLOWED
-    } else if !content_type.is_some_and(|given| given.starts_with(GRPC.as_bytes())) {
+    } else if !content_type.is_some_and(is_grpc) {
         StatusCode::UNSUPPORTED_MEDIA_TYPE
     } else {
         return None;
@@ -193,6 +193,12 @@ fn refusal_of_http(request: &Request<Body>) -> Option<Response<Body>> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
     Some(response)
+}
+
+/// Whether a content type is that of gRPC, whatever its messages are. That of gRPC-Web is another.
+fn is_grpc(content_type: &[u8]) -> bool {
+    let rest = content_type.strip_prefix(GRPC.as_bytes());
+    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
 }
 
 #[cfg(test)]

@@ -1,8 +1,11 @@
 //! What the layers around every call do. `server` says in which order they stand, and why.
 
 use std::any::Any;
+use std::error::Error as StdError;
 use std::time::Duration;
 
+use bytes::Bytes;
+use hyper::body::Body as HttpBody;
 use tonic::body::Body;
 use tonic::codegen::http::{HeaderMap, Request, Response};
 use tonic::{Code, Status};
@@ -33,6 +36,15 @@ pub fn on_end(trailers: Option<&HeaderMap>, duration: Duration, span: &Span) {
         record_code(trailers, span);
     }
     tracing::debug!(duration_us = micros(duration), "answer sent");
+}
+
+/// An answer with its body behind one type, whatever the layers around it have made of it.
+pub fn any_body<B>(response: Response<B>) -> Response<Body>
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
+    response.map(Body::new)
 }
 
 /// The answer to a call whose handler panicked. The panic's message goes to the log.

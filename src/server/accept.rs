@@ -1,4 +1,5 @@
-//! Takes connections, and hands on those of clients that speak HTTP/2.
+//! Takes connections, and hands on those of clients that speak HTTP/2, or HTTP/1.1 where browsers are
+//! let in.
 //!
 //! tonic's own loop has neither limits nor deadlines: whoever connects and says nothing is kept for
 //! ever, and where descriptors run out it spins.
@@ -11,6 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::Stream;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
@@ -20,9 +22,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::either::Either;
 
-pub(super) use self::connection::Connection;
+pub(super) use self::connection::{Connection, Protocol};
 
-use self::connection::PREFACE;
+use self::connection::{Greeting, PREFACE};
 use self::occasional::Occasional;
 use super::tls::Tls;
 use crate::peer::peer;
@@ -35,7 +37,7 @@ const MAX_CONNECTIONS: usize = 1_000;
 const MAX_CONNECTIONS_PER_PEER: usize = 32;
 /// How long the TLS handshake may take.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
-/// How long a client may take after that to say that it speaks HTTP/2.
+/// How long a client may take after that to say how it speaks.
 const PREFACE_LIMIT: Duration = Duration::from_secs(10);
 /// How long nothing is taken after a connection could not be, mostly for want of descriptors.
 const REST: Duration = Duration::from_millis(100);
@@ -53,6 +55,8 @@ pub struct Limits {
     pub handshake: Duration,
     /// How long a client may take to send the first 24 bytes.
     pub preface: Duration,
+    /// Whether HTTP/1.1 is taken beside HTTP/2: browsers speak it where there is no TLS.
+    pub http1: bool,
 }
 
 impl Default for Limits {
@@ -62,12 +66,13 @@ impl Default for Limits {
             connections_per_peer: MAX_CONNECTIONS_PER_PEER,
             handshake: HANDSHAKE_LIMIT,
             preface: PREFACE_LIMIT,
+            http1: false,
         }
     }
 }
 
-/// The connections that come in at `listener`, once they have begun to speak HTTP/2; behind TLS
-/// where there is one. When the stream is dropped, the listener is, and whoever has not spoken yet.
+/// The connections that come in at `listener`, once they have begun to speak; behind TLS where
+/// there is one. When the stream is dropped, the listener is, and whoever has not spoken yet.
 pub(super) fn connections(
     listener: TcpListener,
     limits: Limits,
@@ -175,24 +180,31 @@ async fn arrive(
             Either::Right(Box::new(timeout(limits.handshake, handshake).await??))
         }
     };
-    timeout(limits.preface, read_preface(&mut socket)).await??;
-    Ok(Connection::new(socket, local_addr, remote_addr, place))
+    let greeting = timeout(limits.preface, greeting(&mut socket, limits.http1)).await??;
+    Ok(Connection::new(socket, greeting, local_addr, remote_addr, place))
 }
 
-/// Reads the bytes that every client begins with, and nothing more.
-async fn read_preface(socket: &mut (impl AsyncRead + Unpin)) -> io::Result<()> {
-    let mut missing = PREFACE;
+/// Reads what every client of HTTP/2 begins with, and nothing more; of one that begins otherwise, so
+/// much as shows that.
+async fn greeting(socket: &mut (impl AsyncRead + Unpin), http1: bool) -> io::Result<Greeting> {
     let mut buffer = [0; PREFACE.len()];
-    while !missing.is_empty() {
-        let read = socket.read(&mut buffer[..missing.len()]).await?;
+    let mut filled = 0;
+    while filled < buffer.len() {
+        let read = socket.read(&mut buffer[filled..]).await?;
         if read == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        missing = missing
-            .strip_prefix(&buffer[..read])
-            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "this is not HTTP/2"))?;
+        filled += read;
+        let greeting = &buffer[..filled];
+        if !PREFACE.starts_with(greeting) {
+            if http1 {
+                let bytes = Bytes::copy_from_slice(greeting);
+                return Ok(Greeting { protocol: Protocol::Http1, bytes });
+            }
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "this is not HTTP/2"));
+        }
     }
-    Ok(())
+    Ok(Greeting { protocol: Protocol::Http2, bytes: Bytes::from_static(PREFACE) })
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use interactions::server::Transport;
-use interactions::server::http2::Life;
+use interactions::server::conversation::Life;
 
 use super::{fill, list};
 use crate::support::database::sqlite;

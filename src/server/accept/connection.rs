@@ -1,10 +1,11 @@
-//! A connection that has begun to speak HTTP/2.
+//! A connection whose client has begun to speak.
 
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
@@ -16,11 +17,26 @@ use crate::places::Place;
 /// What every client of HTTP/2 begins with (RFC 9113, section 3.4).
 pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+/// How a client speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::server) enum Protocol {
+    Http1,
+    Http2,
+}
+
+/// The first that a client says: bytes that are part of what follows, and what they tell.
+#[derive(Debug)]
+pub(super) struct Greeting {
+    pub(super) protocol: Protocol,
+    pub(super) bytes: Bytes,
+}
+
 /// A connection's socket, and its place among those that there may be.
 pub(in crate::server) struct Connection {
     socket: Socket,
-    /// What is left of the preface, which was read to see whether it comes, and is read again.
-    preface: &'static [u8],
+    /// What was read to see how the client speaks, and is left to be read again.
+    greeting: Bytes,
+    protocol: Protocol,
     info: TcpConnectInfo,
     /// Free again when the connection is gone.
     _place: Place<IpAddr>,
@@ -29,15 +45,21 @@ pub(in crate::server) struct Connection {
 type Socket = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 
 impl Connection {
-    /// What `socket` becomes once the preface has been read from it.
+    /// What `socket` becomes once `greeting` has been read from it.
     pub(super) fn new(
         socket: Socket,
+        greeting: Greeting,
         local_addr: Option<SocketAddr>,
         remote_addr: Option<SocketAddr>,
         place: Place<IpAddr>,
     ) -> Self {
         let info = TcpConnectInfo { local_addr, remote_addr };
-        Self { socket, preface: PREFACE, info, _place: place }
+        let Greeting { protocol, bytes } = greeting;
+        Self { socket, greeting: bytes, protocol, info, _place: place }
+    }
+
+    pub(in crate::server) fn protocol(&self) -> Protocol {
+        self.protocol
     }
 }
 
@@ -55,12 +77,11 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.preface.is_empty() {
+        if self.greeting.is_empty() {
             return Pin::new(&mut self.socket).poll_read(context, buffer);
         }
-        let (now, later) = self.preface.split_at(self.preface.len().min(buffer.remaining()));
-        buffer.put_slice(now);
-        self.preface = later;
+        let now = self.greeting.len().min(buffer.remaining());
+        buffer.put_slice(&self.greeting.split_to(now));
         Poll::Ready(Ok(()))
     }
 }

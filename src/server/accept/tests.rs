@@ -103,3 +103,24 @@ async fn one_peer_does_not_take_all_places() {
         "a place is free again"
     );
 }
+
+#[tokio::test]
+async fn http_1_is_taken_only_where_it_is_allowed() {
+    let (address, mut connections) = listen(Limits { http1: true, ..limits() }).await;
+    let mut client = connect(1, address).await;
+    client.write_all(b"P").await.unwrap();
+    client.write_all(b"OST / HTTP/1.1\r\n").await.unwrap();
+    let mut connection = connections.recv().await.unwrap();
+    assert_eq!(connection.protocol(), Protocol::Http1);
+    let mut said = [0; 16];
+    connection.read_exact(&mut said).await.unwrap();
+    assert_eq!(&said, b"POST / HTTP/1.1\r");
+    connect_and_greet(1, address).await;
+    assert_eq!(connections.recv().await.unwrap().protocol(), Protocol::Http2);
+
+    let (address, mut connections) = listen(limits()).await;
+    let mut client = connect(1, address).await;
+    client.write_all(b"POST / HTTP/1.1\r\n").await.unwrap();
+    assert!(is_closed(&mut client).await);
+    assert!(connections.try_recv().is_err());
+}

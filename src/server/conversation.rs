@@ -1,14 +1,14 @@
-//! Connections and the calls on them: HTTP/2, with every limit set.
+//! Connections and the calls on them: HTTP/2, or HTTP/1.1 from browsers, with every limit set.
 
 use std::convert::Infallible;
 use std::error::Error as StdError;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use futures::{Stream, StreamExt as _};
 use hyper::body::{Body as HttpBody, Incoming};
 use hyper::rt::Executor;
-use hyper::server::conn::http2;
+use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +18,7 @@ use tonic::codegen::http::{Request, Response};
 use tonic::transport::server::Connected as _;
 use tower::{Service, ServiceExt as _};
 
-use super::accept::Connection;
+use super::accept::{Connection, Protocol};
 use crate::grpc::hang_up::HangUp;
 
 /// Calls at a time on one connection.
@@ -36,7 +36,9 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// and what a connection may fail in its life is counted anew. Its calls go on to their end.
 const CONNECTION_AGE: Duration = Duration::from_secs(300);
 /// Largest metadata of a call, in bytes.
-const MAX_HEADER_BYTES: u32 = 16 << 10;
+const MAX_HEADER_BYTES: u16 = 16 << 10;
+/// How long a client of HTTP/1.1 may take to send it.
+const HEADER_LIMIT: Duration = Duration::from_secs(10);
 /// Bytes that a client may send ahead on one call, and on all calls of a connection.
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
@@ -119,33 +121,48 @@ where
             request
         });
         let calls = TowerToHyperService::new(service);
-        let mut conversation =
-            pin!(protocol(&life).serve_connection(TokioIo::new(connection), calls));
-        let mut over = pin!(async {
+        let over = async {
             tokio::select! {
                 () = shutdown.cancelled() => {}
                 () = tokio::time::sleep(life.age) => {}
             }
-        });
-        let mut told = false;
-        loop {
-            tokio::select! {
-                ended = &mut conversation => {
-                    if let Err(error) = ended {
-                        tracing::debug!(error = %error, "connection failed");
-                    }
-                    return;
-                }
-                () = &mut over, if !told => {
-                    told = true;
-                    conversation.as_mut().graceful_shutdown();
-                }
+        };
+        let (protocol, io) = (connection.protocol(), TokioIo::new(connection));
+        let ended = match protocol {
+            Protocol::Http2 => {
+                let conversation = http2(&life).serve_connection(io, calls);
+                until(conversation, over, |conversation| conversation.graceful_shutdown()).await
             }
+            Protocol::Http1 => {
+                let conversation = http1().serve_connection(io, calls);
+                let told =
+                    until(conversation, over, |conversation| conversation.graceful_shutdown());
+                let mut ended = Ok(());
+                HangUp::around(async { ended = told.await }).await;
+                ended
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "connection failed");
         }
     }
 }
 
-fn protocol(life: &Life) -> http2::Builder<TaskForEach> {
+/// Goes on with a conversation to its end, and has it told to end when it is `over`.
+async fn until<Conversation: Future>(
+    conversation: Conversation,
+    over: impl Future<Output = ()>,
+    tell: impl FnOnce(Pin<&mut Conversation>),
+) -> Conversation::Output {
+    let mut conversation = pin!(conversation);
+    tokio::select! {
+        ended = &mut conversation => return ended,
+        () = over => tell(conversation.as_mut()),
+    }
+    conversation.await
+}
+
+fn http2(life: &Life) -> http2::Builder<TaskForEach> {
     let mut protocol = http2::Builder::new(TaskForEach);
     protocol
         .timer(TokioTimer::new())
@@ -154,9 +171,20 @@ fn protocol(life: &Life) -> http2::Builder<TaskForEach> {
         .max_pending_accept_reset_streams(PENDING_RESETS)
         .keep_alive_interval(life.keepalive_interval)
         .keep_alive_timeout(life.keepalive_timeout)
-        .max_header_list_size(MAX_HEADER_BYTES)
+        .max_header_list_size(MAX_HEADER_BYTES.into())
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW);
+    protocol
+}
+
+/// A connection has one call, since to hang up is to close it.
+fn http1() -> http1::Builder {
+    let mut protocol = http1::Builder::new();
+    protocol
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_LIMIT)
+        .max_buf_size(MAX_HEADER_BYTES.into())
+        .keep_alive(false);
     protocol
 }
 
