@@ -52,7 +52,7 @@ examples_prepare() {
     mkdir -p "$examples"
     # They use a core each, and the languages do not know of each other.
     local language builds=() failed=0
-    for language in python typescript go java; do
+    for language in python typescript web go java; do
         "examples_build_$language" &>"$examples/$language.log" &
         builds+=("$language:$!")
     done
@@ -74,8 +74,16 @@ examples_build_python() {
 }
 
 examples_build_typescript() {
+    examples_build_node examples/typescript
+}
+
+examples_build_web() {
+    examples_build_node examples/web
+}
+
+examples_build_node() {
     set -e
-    local directory=examples/typescript
+    local directory=$1
     if [[ ! $directory/node_modules/.package-lock.json -nt $directory/package-lock.json ]]; then
         npm --prefix "$directory" ci --loglevel=error
     fi
