@@ -107,32 +107,11 @@ impl Reach {
         asks: &Asks,
         span: Span,
     ) -> anyhow::Result<f64> {
-        let start = Arc::new(Barrier::new(clients));
-        let mut running = Vec::new();
-        for number in 0..clients {
-            let (reach, asks, start) = (self.clone(), Arc::clone(asks), Arc::clone(&start));
-            running.push(tokio::spawn(async move {
-                let client = reach.client().await;
-                start.wait().await;
-                let (mut client, mut dice) = (client?, Dice::new(number as u64));
-                let started = Instant::now();
-                let (mut answers, mut counted_from) = (0_u64, None);
-                while started.elapsed() < span.warm_up + span.measured {
-                    if counted_from.is_none() && started.elapsed() > span.warm_up {
-                        counted_from = Some(Instant::now());
-                    }
-                    answer(&mut client, asks(&mut dice)).await?;
-                    answers += u64::from(counted_from.is_some());
-                }
-                let counted_from = counted_from.context("no answer in time")?;
-                anyhow::Ok(Haul { rows: answers, elapsed: counted_from.elapsed() })
-            }));
+        let mut askers = Vec::new();
+        for _ in 0..clients {
+            askers.push(ServiceAsker { client: self.client().await?, asks: Arc::clone(asks) });
         }
-        let mut rate = 0.0;
-        for client in running {
-            rate += client.await??.per_second();
-        }
-        Ok(rate)
+        rate(askers, span).await
     }
 
     /// Reads one stream to its end, with a rest after each page.
@@ -206,6 +185,53 @@ impl Reach {
         }
         Ok(Haul { rows, elapsed: started.elapsed() })
     }
+}
+
+/// One that asks again and again, on a connection of its own.
+pub(crate) trait Asker: Send + 'static {
+    /// Asks once, and takes the whole answer.
+    fn ask(&mut self, dice: &mut Dice) -> impl Future<Output = anyhow::Result<()>> + Send;
+}
+
+struct ServiceAsker {
+    client: Client,
+    asks: Asks,
+}
+
+impl Asker for ServiceAsker {
+    async fn ask(&mut self, dice: &mut Dice) -> anyhow::Result<()> {
+        answer(&mut self.client, (self.asks)(dice)).await
+    }
+}
+
+/// How many answers a second `askers` get together.
+pub(crate) async fn rate<A: Asker>(askers: Vec<A>, span: Span) -> anyhow::Result<f64> {
+    let start = Arc::new(Barrier::new(askers.len()));
+    let mut running = Vec::new();
+    for (number, mut asker) in askers.into_iter().enumerate() {
+        let start = Arc::clone(&start);
+        running.push(tokio::spawn(async move {
+            let mut dice = Dice::new(number as u64);
+            start.wait().await;
+            let started = Instant::now();
+            let (mut answers, mut counted_from) = (0_u64, None);
+            // One that waited all the time counts the answer that it waits for next.
+            while answers == 0 || started.elapsed() < span.warm_up + span.measured {
+                if counted_from.is_none() && started.elapsed() > span.warm_up {
+                    counted_from = Some(Instant::now());
+                }
+                asker.ask(&mut dice).await?;
+                answers += u64::from(counted_from.is_some());
+            }
+            let counted_from = counted_from.context("no answer in time")?;
+            anyhow::Ok(Haul { rows: answers, elapsed: counted_from.elapsed() })
+        }));
+    }
+    let mut rate = 0.0;
+    for asker in running {
+        rate += asker.await??.per_second();
+    }
+    Ok(rate)
 }
 
 async fn answer(client: &mut Client, ask: Ask) -> anyhow::Result<()> {

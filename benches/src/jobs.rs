@@ -226,11 +226,13 @@ fn always(request: proto::ListInteractionsRequest) -> Asks {
     Arc::new(move |_| Ask { request: request.clone(), expected: full.clone() })
 }
 
-fn newest() -> Asks {
+/// The newest interactions of a namespace.
+pub(crate) fn newest() -> Asks {
     always(page())
 }
 
-fn session(sessions: u64) -> Asks {
+/// The interactions of one of so many sessions.
+pub(crate) fn session(sessions: u64) -> Asks {
     Arc::new(move |dice| {
         let session_id = (dice.below(sessions as usize) + 1).to_string();
         let request = proto::ListInteractionsRequest { session_id, ..page() };

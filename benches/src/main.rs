@@ -10,7 +10,7 @@ use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use clap::Parser;
+use clap::{Args, Parser};
 use interactions::repository::Dialect;
 
 use crate::anchors::{Pgbench, Rusqlite};
@@ -18,6 +18,7 @@ use crate::bars::Job;
 use crate::client::{Reach, Span};
 use crate::jobs::{Anchor, Bench};
 use crate::load::load;
+use crate::parts::Part;
 use crate::process::Server;
 use crate::report::Line;
 
@@ -26,13 +27,22 @@ mod bars;
 mod client;
 mod copying;
 mod data;
+mod http;
 mod jobs;
 mod load;
+mod parts;
 mod process;
 mod report;
 
-/// Measures the service, and fails where a bar is missed by more than the rounds differ.
 #[derive(Debug, Parser)]
+enum Task {
+    Measure(Arguments),
+    #[command(flatten)]
+    Part(Part),
+}
+
+/// Measures the service, and fails where a bar is missed by more than the rounds differ.
+#[derive(Debug, Args)]
 struct Arguments {
     /// 100,000 interactions and three short rounds
     #[arg(long)]
@@ -90,8 +100,14 @@ impl Size {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
-    let arguments = Arguments::parse();
-    let size = Size::of(&arguments);
+    match Task::parse() {
+        Task::Measure(arguments) => measure_all(&arguments).await,
+        Task::Part(part) => part.run().await.map(|()| ExitCode::SUCCESS),
+    }
+}
+
+async fn measure_all(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let size = Size::of(arguments);
     let names = Job::ALL.map(|job| job.names().0);
     if let Some(only) = arguments.only.as_deref() {
         let known = names.contains(&only) || only == "sqlite" || only == "postgres";
@@ -100,7 +116,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     let scratch = tempfile::tempdir()?;
     let mut benches = Vec::new();
     if arguments.only.as_deref() != Some("sqlite") {
-        benches.push(on_postgres(&arguments, &size, scratch.path()).await?);
+        benches.push(on_postgres(arguments, &size, scratch.path()).await?);
     }
     if arguments.only.as_deref() != Some("postgres") {
         benches.push(on_sqlite(&size, scratch.path()).await?);
@@ -111,9 +127,9 @@ async fn main() -> anyhow::Result<ExitCode> {
     });
     let jobs: Vec<_> = jobs.collect();
     let lines = measure(&benches, &jobs, size.rounds).await?;
-    let facts = facts(&arguments, &size, &benches)?;
+    let facts = facts(arguments, &size, &benches)?;
     drop(benches);
-    let missed = write(&arguments, &size, &facts, &lines)?;
+    let missed = write(arguments, &size, &facts, &lines)?;
     Ok(if missed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
