@@ -97,7 +97,12 @@ pub async fn open(arguments: &DatabaseArgs, migrate: Migrate) -> anyhow::Result<
     Ok(repository)
 }
 
-fn settings(arguments: &DatabaseArgs) -> anyhow::Result<Settings> {
+/// The database that `arguments` name.
+///
+/// # Errors
+///
+/// When the URL cannot be read, or there is no home for the default file.
+pub fn settings(arguments: &DatabaseArgs) -> anyhow::Result<Settings> {
     match arguments.place().context("name a database with --database-url")? {
         DatabasePlace::Url(url) => Ok(Settings::from_url(url.expose_secret())?),
         DatabasePlace::SqliteFile(path) => Ok(Settings::sqlite_file(&path)),

@@ -22,6 +22,7 @@ mod import;
 mod injection;
 mod isolation;
 mod migrations;
+mod operator;
 mod overload;
 mod plans;
 mod program;

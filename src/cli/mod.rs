@@ -1,6 +1,6 @@
 //! The command line: one file for each command.
 //!
-//! `serve`, `demo`, `migrate`, `verify`, `namespace` and `key` work on the database; `import`, `export`,
+//! `serve`, `demo`, `migrate`, `verify`, `doctor`, `explain`, `namespace` and `key` work on the database; `import`, `export`,
 //! `list`, `count`, `get`, `delete`, `purge` and `health` are clients of the service and know nothing
 //! of it but its proto.
 
@@ -17,7 +17,9 @@ mod csv;
 pub mod delete;
 pub mod demo;
 pub mod demo_data;
+mod doctor;
 mod duration;
+mod explain;
 pub mod export;
 pub mod filters;
 mod flags;
@@ -54,6 +56,8 @@ enum Command {
     Demo(demo::Demo),
     Migrate(migrate::Migrate),
     Verify(verify::Verify),
+    Doctor(doctor::Doctor),
+    Explain(explain::Explain),
     Namespace(namespace::Namespace),
     Key(key::Key),
     Import(import::Import),
@@ -75,6 +79,8 @@ impl Cli {
             Command::Serve(_) | Command::Migrate(_) => LevelFilter::INFO,
             Command::Demo(_)
             | Command::Verify(_)
+            | Command::Doctor(_)
+            | Command::Explain(_)
             | Command::Namespace(_)
             | Command::Key(_)
             | Command::Import(_)
@@ -99,6 +105,8 @@ impl Cli {
             Command::Demo(command) => command.run().await,
             Command::Migrate(command) => command.run().await,
             Command::Verify(command) => command.run().await,
+            Command::Doctor(command) => command.run().await,
+            Command::Explain(command) => command.run().await,
             Command::Namespace(command) => command.run().await,
             Command::Key(command) => command.run().await,
             Command::Import(command) => command.run().await,

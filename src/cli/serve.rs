@@ -76,7 +76,8 @@ impl Serve {
     }
 }
 
-fn tls_files(arguments: TlsArgs) -> Option<TlsFiles> {
+/// The files of certificates that were named.
+pub(super) fn tls_files(arguments: TlsArgs) -> Option<TlsFiles> {
     let TlsArgs { tls_cert, tls_key, tls_client_ca } = arguments;
     // Neither is given without the other.
     let (certificate, key) = tls_cert.zip(tls_key)?;

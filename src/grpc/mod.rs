@@ -11,6 +11,7 @@ pub mod codec;
 mod deadline;
 mod decode;
 pub mod error;
+pub mod explain;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
 pub mod hang_up;

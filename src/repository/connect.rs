@@ -12,7 +12,7 @@ use super::turns::{Party, Turn};
 use super::{Dialect, Error, Repository};
 
 mod migrate;
-mod postgres;
+pub(super) mod postgres;
 mod settings;
 mod sqlite;
 

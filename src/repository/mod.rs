@@ -16,6 +16,8 @@ mod connect;
 mod document;
 mod entity;
 mod error;
+mod examine;
+mod explain;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
 mod insert;
@@ -37,6 +39,8 @@ mod write;
 pub use candidates::{Candidates, Way};
 pub use connect::{ConnectError, MigrationState, Settings, SettingsError};
 pub use error::Error;
+pub use examine::{Examined, Fault};
+pub use explain::Explained;
 pub use keys::{ChangedKey, KeyPlace, NewKey, RotateKeyError, RotatedKey};
 pub use maintenance::Lease;
 pub use namespaces::{NewNamespaceError, RemoveNamespaceError};

@@ -13,6 +13,7 @@ use tokio_rustls::rustls::pki_types::pem::{self, PemObject as _};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
 use tokio_rustls::rustls::{self, RootCertStore, ServerConfig};
+use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 /// How often the files are looked at.
 pub const RELOAD_INTERVAL: Duration = Duration::from_secs(5);
@@ -26,6 +27,15 @@ pub struct TlsFiles {
     pub key: PathBuf,
     /// The authorities that sign certificates of clients; without them clients need none.
     pub client_authorities: Option<PathBuf>,
+}
+
+/// For how long a certificate is good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Validity {
+    /// From when on, in seconds since 1970.
+    pub from: i64,
+    /// Until when, in seconds since 1970.
+    pub until: i64,
 }
 
 /// Why files make no TLS.
@@ -97,6 +107,24 @@ impl Tls {
         let loaded = read(&files).await?;
         let (config, _) = watch::channel(Arc::new(server_config(&loaded)?));
         Ok(Self { files, loaded, config })
+    }
+
+    /// When the certificates of the chain are good, the service's own first.
+    ///
+    /// # Errors
+    ///
+    /// When one is not an X.509 certificate.
+    pub fn validity(&self) -> Result<Vec<Validity>, TlsError> {
+        let file = &self.loaded.certificate;
+        let mut validities = Vec::new();
+        for certificate in certificates(file)? {
+            let (_, certificate) = X509Certificate::from_der(&certificate)
+                .map_err(|_| malformed(file, "certificate", pem::Error::NoItemsFound))?;
+            let validity = certificate.validity();
+            let (from, until) = (validity.not_before.timestamp(), validity.not_after.timestamp());
+            validities.push(Validity { from, until });
+        }
+        Ok(validities)
     }
 
     /// For the next connection.

@@ -51,7 +51,11 @@ pub async fn verify(repository: &Repository) -> Result<Verified, Error> {
 }
 
 /// The part of it that every start can wait for.
-pub(super) async fn at_start(repository: &Repository) -> Result<(), Error> {
+///
+/// # Errors
+///
+/// When the database fails, or is damaged.
+pub async fn at_start(repository: &Repository) -> Result<(), Error> {
     match repository.file_bytes().await? {
         Some(bytes) if bytes <= QUICK_BYTES => repository.check_pages().await,
         Some(_) | None => Ok(()),

@@ -41,6 +41,9 @@ const STATEMENTS: usize = 256;
 /// The oldest major version that the service is tested on.
 const OLDEST_VERSION: i32 = 15;
 
+/// All connections that a server takes.
+pub(in crate::repository) const WANTED: u32 = CONNECTIONS + ASIDE;
+
 /// Settings of a session. (Server configuration: chapter 20 of the PostgreSQL manual.)
 const SESSION: [(&str, &str); 9] = [
     // A page is a short query; a count of a large namespace may take a while.

@@ -64,6 +64,15 @@ impl Settings {
         Self { location: Location::Sqlite(Box::new(options)) }
     }
 
+    /// The SQLite file; `None` for PostgreSQL.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        match &self.location {
+            Location::Sqlite(options) => Some(options.get_filename()),
+            Location::Postgres(_) => None,
+        }
+    }
+
     /// Whether this is SQLite, which belongs to one process and is migrated when it starts.
     #[must_use]
     pub fn is_sqlite(&self) -> bool {
