@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the commands that the documentation shows, and compares what they print with what it says.
 
-    tests/docs/run.py PROGRAM              every page of docs/, README.md, and what `mentions` looks at
+    tests/docs/run.py PROGRAM              every page of docs/, the READMEs, and what `mentions` looks at
     tests/docs/run.py PROGRAM PAGE...      these
     tests/docs/run.py --write PROGRAM ...  puts what is printed into the pages, to be read before a commit
 
@@ -15,6 +15,10 @@ other, as if by somebody who reads it:
 - `interactions serve` goes on in the background, as in a terminal of its own, until the page ends or
   the comment `# Ctrl-C` stands where a command would. Free ports take the place of 50051 and 50052.
 - A page that begins with `<!-- console: after OTHER.md -->` goes on where that page ended.
+- While a page that begins with `<!-- console: beside the demo -->` is run, the demo is, in a terminal of its
+  own. `sk_…` in a command is the key that it prints.
+- `target/release/interactions` is PROGRAM as well. `grpcurl` is `buf curl`, with the flags translated: it is
+  in no registry of packages.
 - PGHOST, PGPORT and PGUSER name a PostgreSQL server that has no databases yet, with its programs and
   `buf` on the PATH; they come from the caller.
 """
@@ -45,6 +49,21 @@ PORTS = ("50051", "50052")
 UNUSED = list(range(20_000, 32_000))
 SERVE = re.compile(r"interactions serve\b[^|;&]*$")
 STOP = "# Ctrl-C"
+DEMO_KEY = re.compile(rb"^export INTERACTIONS_API_KEY=(sk_\w+)$", re.MULTILINE)
+OPEN_KEY = "sk_…"
+GRPCURL = r"""#!/usr/bin/env bash
+flags=(--http2-prior-knowledge --protocol grpc)
+while (($# > 2)); do
+    case $1 in
+        -plaintext) ;;
+        -H) flags+=(-H "$2"); shift ;;
+        -d) flags+=(--data "$2"); shift ;;
+        *) echo "grpcurl: $1 is not translated" >&2; exit 2 ;;
+    esac
+    shift
+done
+exec buf curl "${flags[@]}" "http://$1/$2"
+"""
 ANY = "…"
 # What differs from run to run, and what stands for it where outputs are written into a page.
 VARYING = [
@@ -117,6 +136,11 @@ def matches(said, printed):
     return re.fullmatch(pattern, printed[0]) is not None and matches(said[1:], printed[1:])
 
 
+def beside_demo(page):
+    with page.open(encoding="utf-8") as lines:
+        return lines.readline().startswith("<!-- console: beside the demo")
+
+
 class Shell:
     """A shell in a directory of its own, and the servers that were started in it."""
 
@@ -132,6 +156,11 @@ class Shell:
         programs = scratch / "bin"
         programs.mkdir()
         (programs / "interactions").symlink_to(program)
+        (programs / "grpcurl").write_text(GRPCURL)
+        (programs / "grpcurl").chmod(0o755)
+        (work / "target/release").mkdir(parents=True)
+        (work / "target/release/interactions").symlink_to(program)
+        self.key = OPEN_KEY
         keep = {name: os.environ[name] for name in ("PATH", "PGHOST", "PGPORT", "PGUSER", "PGPASSWORD")
                 if name in os.environ}
         self.environment = keep | {
@@ -152,11 +181,12 @@ class Shell:
         text = command.text
         for shown, port in self.ports.items():
             text = text.replace(shown, port)
+        text = text.replace(OPEN_KEY, self.key)
         if text.startswith(STOP):
             self.stop()
             return []
         if SERVE.fullmatch(text):
-            self.serve(text)
+            self.serve(text, re.compile(b" serving "))
             return []
         return self.execute(text)
 
@@ -180,8 +210,12 @@ class Shell:
         # Go's JSON has one space or two after a colon, as the build of `buf` will have it.
         return [re.sub(r'^( *"\w+":) +', r"\1 ", line).rstrip() for line in text.splitlines()]
 
-    def serve(self, text):
-        """Starts a server, and waits until it serves or gives up."""
+    def demonstrate(self):
+        """Starts the demo."""
+        self.key = self.serve("interactions demo", DEMO_KEY)[1].decode()
+
+    def serve(self, text, ready):
+        """Starts a server, and waits until what it says shows that it serves, or it gives up."""
         # What the shell has exported is the server's too.
         self.execute("export -p > ../exported")
         with_exports = f"source ../exported; exec {text}"
@@ -190,10 +224,11 @@ class Shell:
             env=self.environment, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         self.servers.append(server)
         until = time.monotonic() + LIMIT
-        while b" serving " not in self.said_by_servers():
+        while not (said := ready.search(self.said_by_servers())):
             if server.poll() is not None or time.monotonic() > until:
                 raise Failure(f"did not serve: {self.said_by_servers().decode(errors='replace')}")
             time.sleep(0.02)
+        return said
 
     def bash_directory(self):
         return os.readlink(f"/proc/{self.bash.pid}/cwd")
@@ -251,6 +286,8 @@ def run_page(page, program, write):
                 for block, _ in blocks(earlier):
                     for command in block:
                         shell.run(command)
+            if beside_demo(page):
+                shell.demonstrate()
             for block, _ in blocks(page):
                 for command in block:
                     printed = shell.run(command)
@@ -308,7 +345,7 @@ def main():
     pages = [page.resolve(strict=True) for page in arguments.pages]
     wrong = [] if pages else wrong_mentions(ROOT, program)
     print(*wrong, sep="\n", end="\n" if wrong else "")
-    pages = pages or [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    pages = pages or [ROOT / "README.md", ROOT / "examples/README.md", *sorted((ROOT / "docs").glob("*.md"))]
     pages = [page for page in pages if blocks(page)]
     for needed in ("buf", "openssl", "psql", "pg_dump", "sqlite3"):
         if not shutil.which(needed):
