@@ -4,9 +4,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
-use clap::Args;
 use clap::builder::BoolishValueParser;
+use clap::{Args, ValueEnum};
 use etcetera::{BaseStrategy as _, HomeDirError};
 use secrecy::SecretString;
 use tonic::codegen::http::{HeaderValue, Uri};
@@ -184,6 +185,53 @@ pub struct CallLimitArgs {
     /// Streams of one API key at a time that record
     #[arg(long, value_name = "NUMBER", env = "INTERACTIONS_WRITING_STREAMS", default_value = "8")]
     pub writing_streams: NonZeroU32,
+}
+
+/// What the service tells of itself.
+#[derive(Debug, Clone, Args)]
+pub struct WatchingArgs {
+    /// Show metrics to Prometheus at http://ADDRESS/metrics; they need no key and hold no secret
+    #[arg(long, value_name = "ADDRESS", env = "INTERACTIONS_METRICS_LISTEN")]
+    pub metrics_listen: Option<SocketAddr>,
+
+    /// How lines of the log are written; auto: as text on a terminal, or else as JSON
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        env = "INTERACTIONS_LOG_FORMAT",
+        value_enum,
+        default_value_t
+    )]
+    pub log_format: LogFormat,
+
+    /// Log what takes the database so long, without its values; 0: nothing
+    #[arg(
+        long,
+        value_name = "MILLISECONDS",
+        env = "INTERACTIONS_SLOW_QUERY",
+        default_value = "1000"
+    )]
+    pub slow_query: u32,
+}
+
+impl WatchingArgs {
+    /// What is slow for the database; `None`: nothing.
+    #[must_use]
+    pub fn slow(&self) -> Option<Duration> {
+        (self.slow_query > 0).then(|| Duration::from_millis(self.slow_query.into()))
+    }
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people on a terminal, or else for programs.
+    #[default]
+    Auto,
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
 }
 
 /// The certificates of the service.

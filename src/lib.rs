@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `main` | [`cli`], [`telemetry`] |
 //! | [`cli`] | everything below; a client command only [`grpc::proto`] and what that needs |
-//! | [`server`] | [`grpc`], [`repository`], [`config`] |
+//! | [`server`] | [`grpc`], [`repository`], [`config`], [`telemetry`] |
 //! | [`grpc`] | [`repository`], [`domain`] |
 //! | [`repository`] | [`domain`] |
 //! | [`domain`], [`config`], [`telemetry`], `failpoint`, `peer`, `places` | nothing of ours |

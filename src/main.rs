@@ -18,11 +18,15 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    telemetry::start(cli.log_level())?;
     // Failures on demand, from the environment. Only tests are built with any.
     let _failures = fail::has_failpoints().then(fail::FailScenario::setup);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(cli.run())
+    runtime.block_on(async {
+        let telemetry = telemetry::start(cli.log(), cli.is_server())?;
+        let ended = cli.run().await;
+        telemetry.stop().await;
+        ended
+    })
 }
 
 /// An error and its causes, without the text that some errors repeat of their cause.

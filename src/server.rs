@@ -17,7 +17,6 @@ use tonic_health::server::HealthReporter;
 use tower::util::MapResponseLayer;
 use tower::{Layer as _, ServiceBuilder};
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::trace::TraceLayer;
 
 use self::accept::Limits;
 use self::conversation::{Life, Speaker};
@@ -29,17 +28,20 @@ use crate::grpc::auth::Auth;
 use crate::grpc::interaction_service::InteractionServiceImpl;
 use crate::grpc::limits::CallLimits;
 use crate::grpc::namespace_service::NamespaceServiceImpl;
+use crate::grpc::observe::Observe;
 use crate::grpc::proto::api_key_service_server::{self, ApiKeyServiceServer};
 use crate::grpc::proto::interaction_service_server::{InteractionServiceServer, SERVICE_NAME};
 use crate::grpc::proto::namespace_service_server::{self, NamespaceServiceServer};
 use crate::grpc::{layers, proto, transport_status};
 use crate::repository::{Dialect, Repository, Settings};
+use crate::telemetry::metrics::Exporter;
 
 pub mod accept;
 mod browsers;
 pub mod conversation;
 mod key_uses;
 pub mod maintenance;
+mod metering;
 pub mod tls;
 pub mod verify;
 
@@ -133,6 +135,8 @@ pub struct Bound {
     pub call_limits: CallLimits,
     /// Whose pages may call from browsers; without any, it speaks neither gRPC-Web nor HTTP/1.1.
     pub cors_origins: Vec<Origin>,
+    /// Who shows what is counted, on an address of its own.
+    pub metrics: Option<Exporter>,
 }
 
 /// How connections are treated. Only tests need others than the default settings.
@@ -165,7 +169,8 @@ pub async fn bind(listen: SocketAddr) -> io::Result<Bound> {
     let listener = TcpListener::bind(listen).await?;
     let local_addr = listener.local_addr()?;
     let (transport, call_limits) = (Transport::default(), CallLimits::default());
-    Ok(Bound { listener, local_addr, tls: None, transport, call_limits, cors_origins: Vec::new() })
+    let (cors_origins, metrics) = (Vec::new(), None);
+    Ok(Bound { listener, local_addr, tls: None, transport, call_limits, cors_origins, metrics })
 }
 
 /// Serves until `shutdown` is cancelled. Then health says so, no connection is taken any more,
@@ -179,13 +184,18 @@ pub async fn run(
     repository: Repository,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let Bound { listener, local_addr, tls, transport, call_limits, cors_origins } = bound;
+    let Bound { listener, local_addr, tls, transport, call_limits, cors_origins, metrics } = bound;
     let Transport { mut limits, life, reload_interval } = transport;
     limits.http1 = !cors_origins.is_empty();
     let tls = tls.map(Arc::new);
     let _reloading = tls.clone().map(|tls| {
         let reloading = async move { tls.reload(reload_interval).await };
         AbortOnDropHandle::new(tokio::spawn(reloading))
+    });
+    let _exporting = metrics.map(|exporter| {
+        let repository = repository.clone();
+        let exporting = exporter.serve(move || metering::note_load(&repository));
+        AbortOnDropHandle::new(tokio::spawn(exporting))
     });
     let (health, health_service) = tonic_health::server::health_reporter();
     set_health(&health, ServingStatus::Serving).await;
@@ -233,16 +243,7 @@ pub async fn run(
         .option_layer(limits.http1.then(|| browsers::layers(&cors_origins)))
         .layer(MapResponseLayer::new(layers::any_body))
         // So far out that it sees what the others turn away.
-        .layer(
-            TraceLayer::new_for_grpc()
-                .make_span_with(layers::call_span)
-                .on_request(())
-                .on_response(layers::on_response)
-                .on_body_chunk(())
-                .on_eos(layers::on_end)
-                // The code that maps an error to a status logs its cause.
-                .on_failure(()),
-        )
+        .layer(Observe::new())
         // Without it a panic resets the stream, which clients take for a cancellation of theirs.
         .layer(CatchPanicLayer::custom(layers::answer_panic))
         // Innermost: next to the code whose answers it mends.

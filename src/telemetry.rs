@@ -1,52 +1,63 @@
-//! The log, which goes to standard error.
+//! What the program tells of itself: the log, traces, and metrics. Nothing of ours is used here; the
+//! rest of the program speaks of itself with `tracing` and `metrics`, and knows of no exporter.
 
-use std::env::{self, VarError};
-use std::io::{self, IsTerminal as _};
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::panic;
 
-use anyhow::Context as _;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// The variables that say what is logged, the first one that is set; `RUST_LOG` is what Rust
-/// programs share.
-const FILTER_VARIABLES: [&str; 2] = ["INTERACTIONS_LOG", "RUST_LOG"];
+use self::log::Log;
+use self::traces::Traces;
 
-/// What libraries tell below a warning speaks of their own inside. So do notices of PostgreSQL: sqlx
-/// rolls back what was committed already when a caller leaves in the middle of a COMMIT. Of h2 even
-/// warnings are left out: one of them comes with every frame of a certain kind, and anybody may send
-/// millions.
-const QUIET: &str = "sqlx=warn,sqlx::postgres::notice=error,sea_orm_migration=warn,h2=error";
+pub mod log;
+pub mod metrics;
+pub mod traces;
 
-/// Starts the log: `level` and above, unless `INTERACTIONS_LOG` or `RUST_LOG` say otherwise in the
-/// syntax of `tracing_subscriber::EnvFilter`. To be called once in a process.
+/// What is told, until [`Telemetry::stop`].
+#[derive(Debug)]
+#[must_use]
+pub struct Telemetry {
+    traces: Option<Traces>,
+}
+
+/// Starts the log; of a server also traces, where the environment says where to. To be called once in
+/// a process, on a runtime.
 ///
 /// # Errors
 ///
-/// When a variable cannot be read as a filter.
-pub fn start(level: LevelFilter) -> anyhow::Result<()> {
-    let no_color = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    tracing_subscriber::fmt()
-        .with_env_filter(filter(level)?)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal() && !no_color)
-        .init();
-    Ok(())
+/// When a variable makes no sense.
+pub fn start(log: Log, server: bool) -> anyhow::Result<Telemetry> {
+    let traces = if server { Traces::from_environment()? } else { None };
+    let exported = traces.as_ref().map(Traces::layer);
+    tracing_subscriber::registry().with(log.layer()?).with(exported).init();
+    if server {
+        traces::propagate();
+        panic::set_hook(Box::new(tell_panic));
+    }
+    if traces.is_some() {
+        tracing::info!("traces are exported");
+    }
+    Ok(Telemetry { traces })
 }
 
-fn filter(level: LevelFilter) -> anyhow::Result<EnvFilter> {
-    let builder = EnvFilter::builder().with_default_directive(level.into());
-    for variable in FILTER_VARIABLES {
-        match env::var(variable) {
-            Ok(directives) => {
-                let filter = builder.parse(directives);
-                return filter.with_context(|| format!("{variable} is not a filter of the log"));
-            }
-            Err(VarError::NotPresent) => {}
-            Err(error @ VarError::NotUnicode(_)) => {
-                return Err(error).context(format!("{variable} cannot be read"));
-            }
+impl Telemetry {
+    /// Sends what is still to be sent, if it can be done in less than half a second.
+    pub async fn stop(self) {
+        if let Some(traces) = self.traces {
+            traces.stop().await;
         }
     }
-    // A default directive counts only where there is no other.
-    Ok(builder.parse_lossy(format!("{level},{QUIET}")))
+}
+
+/// Logs a panic like anything else: on one line, and escaped.
+fn tell_panic(panic: &panic::PanicHookInfo<'_>) {
+    ::metrics::counter!("interactions_panics_total").increment(1);
+    let backtrace = Backtrace::capture();
+    let backtrace =
+        (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+    let text = panic.payload().downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.payload().downcast_ref::<String>().map(String::as_str));
+    let place = panic.location().map(ToString::to_string);
+    tracing::error!(panic = text, place, backtrace, "panicked");
 }

@@ -9,6 +9,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::filter::LevelFilter;
 
+use crate::telemetry::log::{Format, Log};
+
 pub mod client;
 mod client_tls;
 pub mod count;
@@ -71,12 +73,14 @@ enum Command {
 }
 
 impl Cli {
-    /// What is logged unless the environment says otherwise: a server tells what it does, a tool
-    /// only what goes wrong.
+    /// How this command logs unless the environment says otherwise: a server tells what it does, a
+    /// tool only what goes wrong, and that to people.
     #[must_use]
-    pub fn log_level(&self) -> LevelFilter {
-        match self.command {
-            Command::Serve(_) | Command::Migrate(_) => LevelFilter::INFO,
+    pub fn log(&self) -> Log {
+        let format = Format::Text;
+        match &self.command {
+            Command::Serve(serve) => Log { level: LevelFilter::INFO, format: serve.log_format() },
+            Command::Migrate(_) => Log { level: LevelFilter::INFO, format },
             Command::Demo(_)
             | Command::Verify(_)
             | Command::Doctor(_)
@@ -90,8 +94,14 @@ impl Cli {
             | Command::Get(_)
             | Command::Delete(_)
             | Command::Purge(_)
-            | Command::Health(_) => LevelFilter::WARN,
+            | Command::Health(_) => Log { level: LevelFilter::WARN, format },
         }
+    }
+
+    /// Whether this is the service itself, whose calls are traced.
+    #[must_use]
+    pub fn is_server(&self) -> bool {
+        matches!(self.command, Command::Serve(_))
     }
 
     /// Runs the command.

@@ -7,10 +7,14 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::stop_signal::stop_signal;
-use crate::config::{BrowserArgs, CallLimitArgs, DatabaseArgs, ListenArgs, TlsArgs};
+use crate::config::{
+    BrowserArgs, CallLimitArgs, DatabaseArgs, ListenArgs, LogFormat, TlsArgs, WatchingArgs,
+};
 use crate::grpc::limits::CallLimits;
 use crate::server::tls::{Tls, TlsFiles};
 use crate::server::{self, Migrate};
+use crate::telemetry::log::Format;
+use crate::telemetry::metrics::Exporter;
 
 /// Serves until SIGTERM or SIGINT.
 #[derive(Debug, Args)]
@@ -30,6 +34,9 @@ pub struct Serve {
     #[command(flatten)]
     limits: CallLimitArgs,
 
+    #[command(flatten)]
+    watching: WatchingArgs,
+
     /// Leave a PostgreSQL schema as it is, and refuse to start where it is not up to date
     #[arg(long)]
     no_migrate: bool,
@@ -40,6 +47,16 @@ pub struct Serve {
 }
 
 impl Serve {
+    /// How the log is written.
+    #[must_use]
+    pub fn log_format(&self) -> Format {
+        match self.watching.log_format {
+            LogFormat::Auto => Format::by_terminal(),
+            LogFormat::Text => Format::Text,
+            LogFormat::Json => Format::Json,
+        }
+    }
+
     /// Runs the command.
     ///
     /// # Errors
@@ -47,7 +64,7 @@ impl Serve {
     /// When the database cannot be opened, the address is taken or needs TLS, or the certificates are
     /// of no use.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        let Self { database, listen, tls, browsers, limits, no_migrate, verify } = self;
+        let Self { database, listen, tls, browsers, limits, watching, no_migrate, verify } = self;
         let files = tls_files(tls);
         let listen = listen.address(files.is_some())?;
         let tls = match files {
@@ -56,7 +73,13 @@ impl Serve {
         };
         let shutdown = stop_signal()?;
         let migrate = if no_migrate { Migrate::Sqlite } else { Migrate::Always };
+        // First of all: whoever counts takes what there is to count with.
+        let metrics = match watching.metrics_listen {
+            Some(listen) => Some(Exporter::bind(listen).await?),
+            None => None,
+        };
         let repository = server::open(&database, migrate).await?;
+        let repository = repository.with_slow_queries(watching.slow());
         if verify {
             let found = server::verify::verify(&repository).await?;
             anyhow::ensure!(
@@ -70,6 +93,7 @@ impl Serve {
         let mut bound = bound.with_context(|| format!("cannot listen on {listen}"))?;
         bound.tls = tls;
         bound.cors_origins = browsers.cors_origins;
+        bound.metrics = metrics;
         bound.call_limits = call_limits(&limits);
         server::run(bound, repository, shutdown).await?;
         Ok(ExitCode::SUCCESS)

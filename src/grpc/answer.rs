@@ -1,5 +1,7 @@
 //! What every call with one answer goes through.
 
+use tracing::Instrument as _;
+
 use super::error::ApiError;
 
 /// Authorises a call, then answers it, both before its time is up. With a scope the call works in a
@@ -28,6 +30,6 @@ pub(super) use answer;
 pub(super) async fn to_the_end<T: Send + 'static>(
     work: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, ApiError> {
-    let ended = tokio::spawn(work).await;
+    let ended = tokio::spawn(work.in_current_span()).await;
     ended.map_err(|error| ApiError::Internal { cause: format!("a change ended early: {error}") })
 }

@@ -7,6 +7,7 @@ use futures::Stream;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::Status;
+use tracing::Instrument as _;
 
 use super::error::ApiError;
 
@@ -17,7 +18,8 @@ pub(super) fn attached<T: Send + 'static>(
     receiver: mpsc::Receiver<T>,
     task: impl Future<Output = Result<(), ApiError>> + Send + 'static,
 ) -> impl Stream<Item = Result<T, Status>> + Send {
-    let task = tokio::spawn(async { task.await.map_err(Status::from) });
+    let task = async { task.await.map_err(Status::from) };
+    let task = tokio::spawn(task.in_current_span());
     Attached { receiver, task: Some(AbortOnDropHandle::new(task)) }
 }
 

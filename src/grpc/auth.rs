@@ -9,6 +9,7 @@ use moka::future::Cache;
 use tonic::metadata::MetadataMap;
 
 use super::error::{ApiError, InvalidReason};
+use super::metering::METERS;
 use crate::domain::access::{ApiKey, KeySecret, Namespace, NamespaceId, NamespaceRef, Scope};
 use crate::domain::time::{self, Micros};
 use crate::failpoint::left_out;
@@ -189,7 +190,12 @@ impl Auth {
             let found = self.repository.valid_key(&hash, time::now()).await?;
             Ok(found.map(Arc::new))
         });
-        let found = self.keys.try_get_with(hash, find).await?;
+        let remembered = self.keys.get(&hash).await;
+        METERS.keys.count(remembered.is_some());
+        let found = match remembered {
+            Some(found) => found,
+            None => self.keys.try_get_with(hash, find).await?,
+        };
         // An expiry may pass while the key is remembered.
         let now = time::now();
         let Some(key) = found.filter(|key| key.is_valid(now)) else {
@@ -222,7 +228,13 @@ impl Auth {
                 };
             Ok(found.map(remembered))
         });
-        self.namespaces.try_get_with((organisation, wanted.clone()), find).await
+        let key = (organisation, wanted.clone());
+        let remembered = self.namespaces.get(&key).await;
+        METERS.namespaces.count(remembered.is_some());
+        match remembered {
+            Some(found) => Ok(found),
+            None => self.namespaces.try_get_with(key, find).await,
+        }
     }
 
     /// What `find` finds, again where something changed meanwhile: what is being looked for is not

@@ -16,6 +16,7 @@ use super::decode::{batch, interaction, list, selection};
 use super::error::{ApiError, InvalidReason};
 use super::hang_up::HangUp;
 use super::limits::{CallLimits, StreamPlaces};
+use super::metering::METERS;
 use super::pace::{Pace, PaceLimits};
 use super::page::Page;
 use super::pages::{self, Pages, Work};
@@ -135,7 +136,9 @@ impl InteractionServiceImpl {
     ) -> Result<(), ApiError> {
         let proto::DeleteInteractionRequest { interaction_id, allow_missing } = request;
         check_id(&interaction_id)?;
-        if self.repository.remove(caller.namespace, &interaction_id).await? || allow_missing {
+        let removed = self.repository.remove(caller.namespace, &interaction_id).await?;
+        METERS.deleted.increment(u64::from(removed));
+        if removed || allow_missing {
             return Ok(());
         }
         Err(ApiError::NotFound { interaction_id })

@@ -16,6 +16,7 @@ use super::decode::interaction::stored;
 use super::decode::list::List;
 use super::error::ApiError;
 use super::limits::StreamPlace;
+use super::metering::METERS;
 use super::pace::Pace;
 use super::page::Page;
 use super::page_token;
@@ -206,6 +207,8 @@ pub(super) fn stream(
             });
             let page = page.await?;
             let goes_on = pages.goes_on(&page);
+            METERS.pages.increment(1);
+            METERS.listed.increment(page.interactions.len() as u64);
             room.send(page);
             if !goes_on {
                 break;

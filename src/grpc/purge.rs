@@ -9,6 +9,7 @@ use super::attached::attached;
 use super::decode::selection::Purge;
 use super::error::ApiError;
 use super::limits::StreamPlace;
+use super::metering::METERS;
 use super::pace::Pace;
 use super::proto::PurgeInteractionsResponse;
 use crate::domain::query::Selection;
@@ -83,6 +84,7 @@ impl Purging {
         let removed = work.repository.remove_some(&self.selection, self.start.as_ref()).await?;
         let Removed { count, next } = removed;
         self.deleted += signed(count);
+        METERS.purged.increment(count);
         self.finished = next.is_none();
         self.start = next;
         let purge_sample = Vec::new();

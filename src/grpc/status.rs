@@ -7,6 +7,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::error::{AdminError, ApiError, InvalidReason};
+use super::metering::count_error;
 use crate::domain::violation::{Violation, Violations, echo};
 use crate::repository;
 
@@ -44,7 +45,9 @@ struct Answer {
 impl From<ApiError> for Status {
     fn from(error: ApiError) -> Self {
         log_cause(&error);
-        answer(error).into_status(MAX_VIOLATION_BYTES)
+        let answer = answer(error);
+        count_error(answer.reason);
+        answer.into_status(MAX_VIOLATION_BYTES)
     }
 }
 

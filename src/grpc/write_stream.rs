@@ -7,12 +7,14 @@
 use futures::{FutureExt as _, Stream};
 use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
+use tracing::Span;
 
 use super::access::Access;
 use super::attached::attached;
 use super::decode::batch::{self, Received};
 use super::error::ApiError;
 use super::limits::StreamPlace;
+use super::metering::METERS;
 use super::pace::Pace;
 use super::proto::write_interactions_response::ItemResult;
 use super::proto::{WriteInteractionsRequest, WriteInteractionsResponse};
@@ -89,8 +91,9 @@ async fn prepare(work: &Work, request: WriteInteractionsRequest) -> Result<Recei
     let caller = work.access.caller().await?;
     // Folding documents and splitting words takes a while: not on a thread that others wait for.
     let dialect = work.repository.dialect();
+    let call = Span::current();
     let checked = tokio::task::spawn_blocking(move || {
-        batch::received(request, dialect, caller.namespace, time::now())
+        call.in_scope(|| batch::received(request, dialect, caller.namespace, time::now()))
     });
     checked.await.unwrap_or_else(|_| Err(panicked()))
 }
@@ -124,6 +127,7 @@ async fn write(
     received: Received,
 ) -> Result<WriteInteractionsResponse, ApiError> {
     let Received { request_id, refused, batch } = received;
+    METERS.invalid.increment(refused.iter().flatten().count() as u64);
     let fates = if batch.interactions().is_empty() {
         Vec::new()
     } else {

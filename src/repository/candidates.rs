@@ -44,6 +44,17 @@ pub enum Way {
     Among(Candidates),
 }
 
+impl Way {
+    /// Its name, for the log.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Free => "free",
+            Self::Walk => "walk",
+            Self::Among(_) => "among",
+        }
+    }
+}
+
 /// Numbers of rows, among which are all of a selection. Each part is an index's.
 #[derive(Debug, Clone)]
 pub struct Candidates {

@@ -7,7 +7,9 @@ use sea_orm::{
     TransactionTrait,
 };
 use tokio::task::JoinError;
+use tracing::Instrument as _;
 
+use super::metering::{METERS, waited};
 use super::turns::{Party, Turn};
 use super::{Dialect, Error, Repository};
 
@@ -87,7 +89,7 @@ impl Repository {
         &self,
         party: Party,
     ) -> Result<(DatabaseTransaction, Turn), Error> {
-        let turn = self.writes.soon(party).await?;
+        let turn = waited(&METERS.to_write, self.writes.soon(party)).await?;
         Ok((self.begin().await?, turn))
     }
 
@@ -96,7 +98,7 @@ impl Repository {
         &self,
         party: Party,
     ) -> Result<(DatabaseTransaction, Turn), Error> {
-        let turn = self.writes.in_bulk(party).await?;
+        let turn = waited(&METERS.to_write, self.writes.in_bulk(party)).await?;
         Ok((self.begin().await?, turn))
     }
 
@@ -113,7 +115,8 @@ impl Repository {
         // To its end, whoever leaves meanwhile: sqlx does not roll back a transaction whose BEGIN was
         // sent to PostgreSQL and not waited for, and the next caller would find himself in it.
         let writer = self.writer.clone();
-        let begun = tokio::spawn(async move { writer.begin_with_options(options).await });
+        let begin = async move { writer.begin_with_options(options).await };
+        let begun = tokio::spawn(begin.in_current_span());
         let unfinished = |error: JoinError| Error::Unavailable(DbErr::Custom(error.to_string()));
         Ok(begun.await.map_err(unfinished)??)
     }

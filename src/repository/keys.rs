@@ -7,6 +7,8 @@ use sea_orm::sea_query::{ExprTrait as _, Query as Sql, SelectStatement};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder};
 
 use super::entity::{api_key, api_key_namespace};
+use super::metering::Operation;
+use super::metering::shape::Shape;
 use super::random::random;
 use super::{DEFAULT_ORGANISATION, Error, Repository};
 use crate::domain::access::{ApiKey, KEY_ENTROPY_BYTES, KeySecret, NamespaceId, Scope};
@@ -140,6 +142,7 @@ impl Repository {
     ///
     /// When the database fails, or the row holds what no key can have.
     pub async fn valid_key(&self, hash: &[u8; 32], now: Micros) -> Result<Option<ApiKey>, Error> {
+        let _timed = self.timed(Operation::FindKey, Shape::One);
         let expires_at = api_key::Column::ExpiresAtUs;
         let select = api_key::Entity::find()
             .filter(api_key::Column::SecretHash.eq(hash.as_slice()))

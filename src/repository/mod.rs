@@ -3,6 +3,8 @@
 //! Database types and errors stop here. What differs between the databases is said by [`Dialect`],
 //! in as few places as can be.
 
+use std::time::Duration;
+
 use sea_orm::{DatabaseBackend, DatabaseConnection};
 
 use callers::Callers;
@@ -24,7 +26,9 @@ mod insert;
 mod json_condition;
 mod keys;
 mod keyset;
+mod load;
 mod maintenance;
+mod metering;
 mod namespaces;
 mod random;
 mod read;
@@ -42,6 +46,7 @@ pub use error::Error;
 pub use examine::{Examined, Fault};
 pub use explain::Explained;
 pub use keys::{ChangedKey, KeyPlace, NewKey, RotateKeyError, RotatedKey};
+pub use load::{Load, PoolLoad, TurnsLoad};
 pub use maintenance::Lease;
 pub use namespaces::{NewNamespaceError, RemoveNamespaceError};
 pub use read::Start;
@@ -83,4 +88,14 @@ pub struct Repository {
     aside: DatabaseConnection,
     writes: Turns,
     callers: Callers,
+    /// What takes as long as this is logged; `None`: nothing is.
+    slow: Option<Duration>,
+}
+
+impl Repository {
+    /// The same, which logs every operation that takes `slow` or longer.
+    #[must_use]
+    pub fn with_slow_queries(self, slow: Option<Duration>) -> Self {
+        Self { slow, ..self }
+    }
 }

@@ -7,6 +7,8 @@ use sea_orm::{
 };
 
 use super::entity::{namespace, removed_namespace};
+use super::metering::Operation;
+use super::metering::shape::Shape;
 use super::random::random;
 use super::read::in_namespace;
 use super::{DEFAULT_ORGANISATION, Error, Repository};
@@ -172,6 +174,7 @@ impl Repository {
         let select = namespace::Entity::find()
             .filter(namespace::Column::OrganisationId.eq(organisation))
             .filter(namespace::Column::Name.eq(name));
+        let _timed = self.timed(Operation::FindNamespace, Shape::One);
         Ok(select.one(&self.aside).await?.map(to_namespace))
     }
 
@@ -187,6 +190,7 @@ impl Repository {
     ) -> Result<Option<Namespace>, Error> {
         let select = namespace::Entity::find_by_id(id.0)
             .filter(namespace::Column::OrganisationId.eq(organisation));
+        let _timed = self.timed(Operation::FindNamespace, Shape::One);
         Ok(select.one(&self.aside).await?.map(to_namespace))
     }
 

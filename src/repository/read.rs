@@ -9,6 +9,8 @@ use super::candidates::Way;
 use super::condition::Compiler;
 use super::entity::interaction::{Column, Entity, Part};
 use super::keyset::{self, Run};
+use super::metering::shape::Shape;
+use super::metering::{Operation, Timed};
 use super::readers::Reader;
 use super::{Dialect, Error, Repository};
 use crate::domain::access::NamespaceId;
@@ -44,8 +46,12 @@ impl Repository {
         limit: u64,
         max_bytes: usize,
     ) -> Result<Vec<Bytes>, Error> {
-        let reader = self.readers.soon(Some(query.selection.namespace)).await?;
-        let way = self.way_by(&reader, &query.selection, &query.sort, limit).await?;
+        let Query { selection, sort } = query;
+        let reader = self.readers.soon(Some(selection.namespace)).await?;
+        let shape = Shape::Some { selection, sort: Some(sort), limit };
+        let mut timed = self.timed(Operation::Page, shape);
+        let way = self.way_by(&reader, selection, sort, limit).await?;
+        timed.by(way.name());
         let mut records = Vec::new();
         let mut weight = 0;
         for statement in self.page_statements(query, &way, start, limit) {
@@ -61,11 +67,13 @@ impl Repository {
                 records.push(record);
                 if weight > max_bytes {
                     drop(rows);
+                    timed.rows(records.len());
                     reader.give_back_unfinished();
                     return Ok(records);
                 }
             }
         }
+        timed.rows(records.len());
         Ok(records)
     }
 
@@ -108,12 +116,15 @@ impl Repository {
         let Query { selection, sort } = query;
         let compiler = self.compiler(selection.namespace);
         let run = keyset::whole(compiler, sort, start.as_ref());
-        let row = self.read_one(selection.namespace, async |reader| {
-            let way = self.way_by(reader, selection, sort, place).await?;
-            let mut select = narrowed(&selected(compiler, selection, sort, &way), run);
-            select.limit(1).offset(place.saturating_sub(1));
-            Ok(select)
-        });
+        let shape = Shape::Some { selection, sort: Some(sort), limit: place };
+        let row =
+            self.read_one(Operation::Skip, shape, selection.namespace, async |reader, timed| {
+                let way = self.way_by(reader, selection, sort, place).await?;
+                timed.by(way.name());
+                let mut select = narrowed(&selected(compiler, selection, sort, &way), run);
+                select.limit(1).offset(place.saturating_sub(1));
+                Ok(select)
+            });
         row.await?.map(|row| record(&row)).transpose()
     }
 
@@ -122,12 +133,15 @@ impl Repository {
     /// # Errors
     /// When the database fails.
     pub async fn count(&self, selection: &Selection) -> Result<u64, Error> {
-        let row = self.read_one(selection.namespace, async |reader| {
-            let way = self.way_to_all_by(reader, selection).await?;
-            Ok(self.count_statement(selection, &way))
-        });
-        let count =
-            row.await?.map(|row| row.try_get_by_index::<i64>(0)).transpose()?.unwrap_or_default();
+        let shape = Shape::Some { selection, sort: None, limit: 0 };
+        let counted =
+            self.read_one(Operation::Count, shape, selection.namespace, async |reader, timed| {
+                let way = self.way_to_all_by(reader, selection).await?;
+                timed.by(way.name());
+                Ok(self.count_statement(selection, &way))
+            });
+        let count = counted.await?.map(|row| row.try_get_by_index::<i64>(0));
+        let count = count.transpose()?.unwrap_or_default();
         Ok(u64::try_from(count).unwrap_or_default())
     }
 
@@ -153,19 +167,25 @@ impl Repository {
         let window = Window { visible_since, recorded_before: None };
         let mut select = in_namespace(self.compiler(namespace), window);
         select.and_where(Expr::col(Column::InteractionId).eq(id));
-        let row = self.read_one(namespace, async |_| Ok(select)).await?;
+        let one = Shape::One;
+        let row = self.read_one(Operation::Get, one, namespace, async |_, _| Ok(select)).await?;
         row.map(|row| record(&row)).transpose()
     }
 
     async fn read_one(
         &self,
+        operation: Operation,
+        shape: Shape<'_>,
         namespace: NamespaceId,
-        select: impl AsyncFnOnce(&Reader) -> Result<SelectStatement, Error>,
+        select: impl AsyncFnOnce(&Reader, &mut Timed<'_>) -> Result<SelectStatement, Error>,
     ) -> Result<Option<QueryResult>, Error> {
         let answer = async {
             let reader = self.readers.soon(Some(namespace)).await?;
-            let select = select(&reader).await?;
-            Ok(reader.query_one(&select).await?)
+            let mut timed = self.timed(operation, shape);
+            let select = select(&reader, &mut timed).await?;
+            let row = reader.query_one(&select).await?;
+            timed.rows(usize::from(row.is_some()));
+            Ok(row)
         };
         self.callers.answer(answer).await
     }

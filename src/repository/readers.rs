@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sea_orm::DatabaseConnection;
 
-use super::Error;
 use super::callers::Caller;
+use super::metering::{METERS, waited};
 use super::turns::{Party, Room, Turn, Turns};
+use super::{Error, TurnsLoad};
 
 /// All connections for reading. Clones share them.
 #[derive(Debug, Clone)]
@@ -51,14 +52,19 @@ impl Readers {
     /// # Errors
     /// [`Error::Unavailable`] when none is free within two seconds.
     pub(super) async fn soon(&self, party: Party) -> Result<Reader, Error> {
-        let turn = self.turns.soon(party).await?;
+        let turn = waited(&METERS.to_read, self.turns.soon(party)).await?;
         let place = lock(&self.free).pop_front();
         let pool = self.pools[place.unwrap_or_default()].clone();
         let place = place.map(|place| (Arc::clone(&self.free), place));
         Ok(Reader { pool, place, unfinished: false, _turn: turn })
     }
 
-    /// The pools, to be closed.
+    /// How many read, and wait to.
+    pub(super) fn load(&self) -> TurnsLoad {
+        self.turns.load()
+    }
+
+    /// The pools.
     pub(super) fn pools(&self) -> &[DatabaseConnection] {
         &self.pools
     }

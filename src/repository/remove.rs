@@ -5,6 +5,8 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction};
 
 use super::candidates::Way;
 use super::entity::interaction::{Column, Entity, Part};
+use super::metering::Operation;
+use super::metering::shape::Shape;
 use super::read::{narrowed, selected, with_limit};
 use super::{Dialect, Error, Repository, keyset};
 use crate::domain::access::NamespaceId;
@@ -42,7 +44,9 @@ impl Repository {
         delete.and_where(Expr::col(Column::InteractionId).eq(id));
         let remove = async {
             let (transaction, _turn) = self.begin_write(Some(namespace)).await?;
+            let mut timed = self.timed(Operation::Remove, Shape::One);
             let count = self.delete(&transaction, delete).await?;
+            timed.rows(usize::try_from(count).unwrap_or_default());
             transaction.commit().await?;
             Ok(count > 0)
         };
@@ -78,7 +82,9 @@ impl Repository {
             .and_where(Expr::col(Column::CreatedAtUs).lte(newest));
         let remove = async {
             let (transaction, _turn) = self.begin_bulk_write(Some(selection.namespace)).await?;
+            let mut timed = self.timed(Operation::RemoveMany, Shape::Interactions(ids.len()));
             let count = self.delete(&transaction, delete).await?;
+            timed.rows(usize::try_from(count).unwrap_or_default());
             transaction.commit().await?;
             Ok(Removed { count, next })
         };
@@ -106,9 +112,14 @@ impl Repository {
     ) -> Result<Vec<Doomed>, Error> {
         let answer = async {
             let reader = self.readers.soon(Some(selection.namespace)).await?;
+            let shape = Shape::Some { selection, sort: None, limit };
+            let mut timed = self.timed(Operation::FindToRemove, shape);
             let way = self.way_by(&reader, selection, &Sort::default(), limit).await?;
+            timed.by(way.name());
             let statement = self.removal_statement(selection, &way, start, limit);
-            Ok::<_, Error>(reader.query_all(&statement).await?)
+            let rows = reader.query_all(&statement).await?;
+            timed.rows(rows.len());
+            Ok::<_, Error>(rows)
         };
         let rows = self.callers.answer(answer).await?;
         let doomed = rows.iter().map(|row| {

@@ -9,7 +9,7 @@ use sea_orm::{ConnAcquireErr, DbErr};
 use tokio::sync::oneshot;
 
 use self::line::Line;
-use super::Error;
+use super::{Error, TurnsLoad};
 use crate::domain::access::NamespaceId;
 
 mod line;
@@ -92,6 +92,16 @@ impl Turns {
         let gone =
             || Error::Unavailable(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed));
         self.turn(party, Kind::Bulk).await.ok_or_else(gone)
+    }
+
+    /// How many have a turn, and wait for one.
+    pub(super) fn load(&self) -> TurnsLoad {
+        let state = self.lock();
+        TurnsLoad {
+            using: state.using.len(),
+            waiting: state.calls.len() + state.bulk.len(),
+            most: state.room.all,
+        }
     }
 
     /// `None` were the line given up, which no line is while somebody stands in it.

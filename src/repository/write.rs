@@ -8,6 +8,8 @@ use bytes::Bytes;
 use sea_orm::DatabaseTransaction;
 
 use super::insert::{Content, Rows};
+use super::metering::shape::Shape;
+use super::metering::{METERS, Operation};
 use super::{Dialect, Error, Repository};
 use crate::domain::access::NamespaceId;
 use crate::domain::interaction::Interaction;
@@ -151,6 +153,7 @@ impl Repository {
             match self.callers.answer(self.try_write(batch, keep)).await {
                 Err(Error::Contended(cause)) if attempt < ATTEMPTS => {
                     tracing::warn!(attempt, cause = %cause, "transaction given up for another");
+                    METERS.retries.increment(1);
                     tokio::time::sleep(back_off()).await;
                     attempt += 1;
                 }
@@ -168,7 +171,10 @@ impl Repository {
             Keep::All | Keep::Nothing => self.begin_write(Some(batch.namespace)).await?,
             Keep::Each => self.begin_bulk_write(Some(batch.namespace)).await?,
         };
+        let shape = Shape::Interactions(batch.interactions.len());
+        let mut timed = self.timed(Operation::Record, shape);
         let (inserted, present) = self.insert_or_find(&transaction, batch).await?;
+        timed.rows(inserted.len());
         let fates = judge(batch, &inserted, &present);
         let fine = fates.iter().all(Result::is_ok);
         if keep == Keep::Each || (keep == Keep::All && fine) {
@@ -176,11 +182,15 @@ impl Repository {
                 return Err(on_demand());
             }
             transaction.commit().await?;
+            note(&fates);
             if failpoint("after-commit").await {
                 return Err(on_demand());
             }
         } else {
             transaction.rollback().await?;
+            if keep == Keep::All {
+                METERS.conflicting.increment(count(&fates, Err(Taken)));
+            }
         }
         Ok(fates)
     }
@@ -246,6 +256,18 @@ fn judge(
         if taken_by.is_that_of(new) { Ok(Outcome::Deduplicated) } else { Err(Taken) }
     };
     batch.interactions.iter().enumerate().map(fate).collect()
+}
+
+/// Counts what was recorded and what was not.
+fn note(fates: &[Result<Outcome, Taken>]) {
+    METERS.batches.increment(1);
+    METERS.recorded.increment(count(fates, Ok(Outcome::Recorded)));
+    METERS.deduplicated.increment(count(fates, Ok(Outcome::Deduplicated)));
+    METERS.conflicting.increment(count(fates, Err(Taken)));
+}
+
+fn count(fates: &[Result<Outcome, Taken>], fate: Result<Outcome, Taken>) -> u64 {
+    fates.iter().filter(|other| **other == fate).count() as u64
 }
 
 /// The failure that a test asks for.

@@ -26,6 +26,7 @@ pub(super) use self::connection::{Connection, Protocol};
 
 use self::connection::{Greeting, PREFACE};
 use self::occasional::Occasional;
+use super::metering::METERS;
 use super::tls::Tls;
 use crate::peer::peer;
 use crate::places::{Full, Place, Places};
@@ -128,21 +129,24 @@ impl Entrance {
         let place = match self.places.take(peer(address.ip())) {
             Ok(place) => place,
             Err(full) => {
-                let limit = match full {
-                    Full::Everywhere => "connections",
-                    Full::ForHolder => "connections of one peer",
+                let (limit, refused) = match full {
+                    Full::Everywhere => ("connections", &METERS.refused),
+                    Full::ForHolder => ("connections of one peer", &METERS.refused_for_peer),
                 };
+                refused.increment(1);
                 if let Some(before) = self.refusals.now() {
                     tracing::warn!(peer = %address, limit, before, "connection refused");
                 }
                 return;
             }
         };
+        METERS.accepted.increment(1);
         let (limits, tls) = (self.limits.clone(), self.tls.clone());
         self.arriving.spawn(async move {
             match arrive(socket, place, &limits, tls).await {
                 Ok(connection) => Some(connection),
                 Err(error) => {
+                    METERS.failed.increment(1);
                     tracing::debug!(peer = %address, %error, "connection closed before its first call");
                     None
                 }
@@ -152,6 +156,7 @@ impl Entrance {
 
     fn rest(&mut self, error: &io::Error) {
         self.closed_until = Instant::now() + REST;
+        METERS.accept_errors.increment(1);
         if let Some(before) = self.faults.now() {
             tracing::warn!(%error, before, "connections cannot be taken");
         }

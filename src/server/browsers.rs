@@ -12,8 +12,10 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::config::Origin;
 
+/// What a call is called, by whoever makes it or by the service.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// What calls bring with them, beside what browsers may send anyway.
-const REQUEST_HEADERS: [HeaderName; 8] = [
+const REQUEST_HEADERS: [HeaderName; 9] = [
     AUTHORIZATION,
     CONTENT_TYPE,
     HeaderName::from_static("grpc-timeout"),
@@ -21,11 +23,12 @@ const REQUEST_HEADERS: [HeaderName; 8] = [
     HeaderName::from_static("tracestate"),
     HeaderName::from_static("x-grpc-web"),
     HeaderName::from_static("x-namespace"),
+    REQUEST_ID,
     HeaderName::from_static("x-user-agent"),
 ];
 /// What a page is shown of an answer's headers. An error without a body is there, and nowhere else.
-const ANSWER_HEADERS: [HeaderName; 3] =
-    [Status::GRPC_STATUS, Status::GRPC_MESSAGE, Status::GRPC_STATUS_DETAILS];
+const ANSWER_HEADERS: [HeaderName; 4] =
+    [Status::GRPC_STATUS, Status::GRPC_MESSAGE, Status::GRPC_STATUS_DETAILS, REQUEST_ID];
 /// How long a browser need not ask again: no browser remembers for longer.
 const REMEMBERED: Duration = Duration::from_secs(2 * 60 * 60);
 

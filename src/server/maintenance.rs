@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use metrics::Counter;
 use tokio_util::sync::CancellationToken;
 
+use super::metering::METERS;
 use crate::domain::access::NamespaceId;
 use crate::domain::field::Time;
 use crate::domain::filter::Filter;
@@ -34,9 +36,13 @@ pub async fn run(repository: Repository, shutdown: CancellationToken) {
             _ = ticks.tick() => {}
         }
         match sweep(&repository, &lease, &shutdown).await {
-            Ok(0) => {}
-            Ok(removed) => tracing::info!(removed, "interactions removed in the background"),
+            Ok(0) => METERS.sweeps.increment(1),
+            Ok(removed) => {
+                METERS.sweeps.increment(1);
+                tracing::info!(removed, "interactions removed in the background");
+            }
             Err(error) => {
+                METERS.failed_sweeps.increment(1);
                 let cause = error.cause();
                 tracing::warn!(error = %error, cause, "maintenance failed; it is tried again");
             }
@@ -52,6 +58,8 @@ struct Chore {
     selection: Selection,
     /// Where the next batch goes on.
     start: Option<Position>,
+    /// Where what it removes is counted.
+    counter: &'static Counter,
 }
 
 /// Removes all that has to go, a batch from each namespace in turn, unless another server holds the
@@ -76,13 +84,14 @@ pub async fn sweep(
             if shutdown.is_cancelled() {
                 return Ok(removed);
             }
-            let Chore { selection, start } = chore;
+            let Chore { selection, start, counter } = chore;
             let began = Instant::now();
             let Removed { count, next } =
                 repository.remove_some(&selection, start.as_ref()).await?;
             removed += count;
+            counter.increment(count);
             if next.is_some() {
-                chores.push(Chore { selection, start: next });
+                chores.push(Chore { selection, start: next, counter });
             }
             if count > 0 {
                 tokio::time::sleep(began.elapsed().max(LEAST_REST)).await;
@@ -103,9 +112,10 @@ pub async fn sweep(
 fn expired(retentions: &[(NamespaceId, Micros)]) -> Vec<Chore> {
     let now = now();
     let chore = |(namespace, retention): &(NamespaceId, Micros)| {
-        let Chore { selection, start } = Chore::all_of(*namespace);
+        let Chore { selection, start, counter: _ } = Chore::all_of(*namespace);
         let filter = Filter::before(Time::Timestamp, now - retention);
-        Chore { selection: Selection { filter, ..selection }, start }
+        let selection = Selection { filter, ..selection };
+        Chore { selection, start, counter: &METERS.expired }
     };
     retentions.iter().map(chore).collect()
 }
@@ -116,6 +126,7 @@ impl Chore {
         Self {
             selection: Selection { namespace, window: Window::default(), filter, search: None },
             start: None,
+            counter: &METERS.of_removed_namespaces,
         }
     }
 }

@@ -186,7 +186,7 @@ class Shell:
             self.stop()
             return []
         if SERVE.fullmatch(text):
-            self.serve(text, re.compile(b" serving "))
+            self.serve(text, re.compile(b'"serving"'))
             return []
         return self.execute(text)
 

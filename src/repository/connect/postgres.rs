@@ -84,6 +84,7 @@ pub(super) async fn connect(options: &PgConnectOptions) -> Result<Repository, Co
         aside: SqlxPostgresConnector::from_sqlx_postgres_pool(aside),
         writes: Turns::new(WRITES),
         callers,
+        slow: None,
     })
 }
 

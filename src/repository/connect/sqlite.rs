@@ -71,6 +71,7 @@ pub(super) async fn connect(options: &SqliteConnectOptions) -> Result<Repository
         aside: SqlxSqliteConnector::from_sqlx_sqlite_pool(aside),
         writes: Turns::new(WRITES),
         callers: Callers::new(),
+        slow: None,
     })
 }
 

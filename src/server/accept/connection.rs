@@ -13,6 +13,7 @@ use tokio_util::either::Either;
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
 use crate::places::Place;
+use crate::server::metering::Open;
 
 /// What every client of HTTP/2 begins with (RFC 9113, section 3.4).
 pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -40,6 +41,7 @@ pub(in crate::server) struct Connection {
     info: TcpConnectInfo,
     /// Free again when the connection is gone.
     _place: Place<IpAddr>,
+    _open: Open,
 }
 
 type Socket = Either<TcpStream, Box<TlsStream<TcpStream>>>;
@@ -55,7 +57,7 @@ impl Connection {
     ) -> Self {
         let info = TcpConnectInfo { local_addr, remote_addr };
         let Greeting { protocol, bytes } = greeting;
-        Self { socket, greeting: bytes, protocol, info, _place: place }
+        Self { socket, greeting: bytes, protocol, info, _place: place, _open: Open::new() }
     }
 
     pub(in crate::server) fn protocol(&self) -> Protocol {
