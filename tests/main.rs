@@ -31,6 +31,7 @@ mod secrets;
 mod soak;
 mod sql;
 mod support;
+mod telemetry;
 mod transport;
 mod verify;
 mod ways;

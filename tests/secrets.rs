@@ -20,6 +20,7 @@ use tonic::{Code, Status};
 
 use crate::support::database::{TestDatabase, databases};
 use crate::support::program::{free_address, furnish, program, succeed};
+use crate::support::scrape::Metrics;
 use crate::support::server::{Client, client};
 use crate::support::typed::proto_struct;
 
@@ -35,14 +36,23 @@ const PRIVATE: [&str; 4] =
 struct Logged {
     child: Child,
     address: String,
+    metrics: String,
     log: tempfile::NamedTempFile,
 }
 
 impl Logged {
     fn start(url: &str) -> Self {
-        let address = free_address();
+        let (address, metrics) = (free_address(), free_address());
         let log = tempfile::NamedTempFile::new().unwrap();
-        let mut serve = program(&["serve", "--listen", &address]);
+        let mut serve = program(&[
+            "serve",
+            "--listen",
+            &address,
+            "--metrics-listen",
+            &metrics,
+            "--slow-query",
+            "1",
+        ]);
         serve.env("INTERACTIONS_DATABASE_URL", url).env("INTERACTIONS_LOG", "trace");
         let child = into_file(&mut serve, log.as_file()).spawn().unwrap();
         let started = Instant::now();
@@ -50,7 +60,7 @@ impl Logged {
             assert!(started.elapsed() < PATIENCE, "the server does not start");
             std::thread::sleep(Duration::from_millis(100));
         }
-        Self { child, address, log }
+        Self { child, address, metrics, log }
     }
 
     /// Stops it; returns what it wrote.
@@ -189,6 +199,12 @@ async fn the_log_at_its_loudest_holds_no_secret() {
         call(&server.address, &key, [&revoked, &unknown]).await;
         let secrets = [&key, &revoked, &unknown].map(|key| secret_part(key));
         assert!(!files_hold(&url, &secrets), "{name}");
+        let metrics = Metrics::of(&server.metrics).text;
+        assert!(metrics.contains("grpc_server_handled_total"), "{metrics}");
+        assert_hidden(
+            &metrics,
+            secrets.iter().map(String::as_str).chain([PASSWORD]).chain(PRIVATE),
+        );
         let log = server.stop();
         assert!(!files_hold(&url, &secrets), "{name}");
         // It is the log, and loud.

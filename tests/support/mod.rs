@@ -21,6 +21,7 @@ mod pools;
 pub mod process;
 pub mod program;
 pub mod proxy;
+pub mod scrape;
 pub mod server;
 pub mod service;
 pub mod slow_road;

@@ -16,11 +16,15 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A command of the program, without any setting of whoever runs the tests.
 pub fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_interactions"));
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("INTERACTIONS_")) {
+    for (name, _) in std::env::vars().filter(|(name, _)| is_setting(name)) {
         command.env_remove(name);
     }
     command.args(arguments).stdin(Stdio::null());
     command
+}
+
+fn is_setting(variable: &str) -> bool {
+    variable.starts_with("INTERACTIONS_") || variable.starts_with("OTEL_")
 }
 
 /// Runs a command to its end; it has to succeed. Returns its standard output.
@@ -57,8 +61,14 @@ impl Server {
 
     /// The same as [`Server::start`]; what it logs goes to `log`.
     pub fn start_logging(url: &str, log: File) -> Self {
+        Self::start_in(url, &[], &[], log)
+    }
+
+    /// The same with further flags and variables.
+    pub fn start_in(url: &str, flags: &[&str], variables: &[(&str, &str)], log: File) -> Self {
         let (key, address) = (furnish(url, "real"), free_address());
         let mut serve = program(&["serve", "--listen", &address]);
+        serve.args(flags).envs(variables.iter().copied());
         serve.env("INTERACTIONS_DATABASE_URL", url).stderr(log);
         let child = serve.spawn().unwrap();
         let server = Self { child, address, namespace: "real".to_owned(), key };
