@@ -1,8 +1,10 @@
-//! What an operator sets: flags of the command line, or variables of the environment.
+//! What an operator sets: flags of the command line, variables of the environment, or keys of a file.
+//!
+//! An argument with a variable is a key of the file and a line of docs/configuration.md.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -238,16 +240,56 @@ pub enum LogFormat {
 #[derive(Debug, Clone, Args)]
 pub struct TlsArgs {
     /// The certificate of the service and its chain, in PEM format; read anew when it changes
-    #[arg(long, value_name = "FILE", env = "INTERACTIONS_TLS_CERT", requires = "tls_key")]
+    #[arg(long, value_name = "FILE", env = "INTERACTIONS_TLS_CERT")]
     pub tls_cert: Option<PathBuf>,
 
     /// Its private key, in PEM format
-    #[arg(long, value_name = "FILE", env = "INTERACTIONS_TLS_KEY", requires = "tls_cert")]
+    #[arg(long, value_name = "FILE", env = "INTERACTIONS_TLS_KEY")]
     pub tls_key: Option<PathBuf>,
 
     /// Take only clients with a certificate of these authorities, in PEM format
-    #[arg(long, value_name = "FILE", env = "INTERACTIONS_TLS_CLIENT_CA", requires = "tls_cert")]
+    #[arg(long, value_name = "FILE", env = "INTERACTIONS_TLS_CLIENT_CA")]
     pub tls_client_ca: Option<PathBuf>,
+}
+
+/// Certificates of which one is of no use without another.
+#[derive(Debug, thiserror::Error)]
+#[error("{given} is of no use without {missing}")]
+pub struct Incomplete {
+    given: &'static str,
+    missing: &'static str,
+}
+
+impl TlsArgs {
+    /// The certificate and its private key, where there are any.
+    ///
+    /// # Errors
+    ///
+    /// When one of what belongs together is missing: clap's `requires` does not look into the file.
+    pub fn certificate(&self) -> Result<Option<(&Path, &Path)>, Incomplete> {
+        let Self { tls_cert, tls_key, tls_client_ca } = self;
+        if tls_client_ca.is_some() && tls_cert.is_none() {
+            return Err(Incomplete { given: "--tls-client-ca", missing: "--tls-cert" });
+        }
+        together(("--tls-cert", tls_cert.as_deref()), ("--tls-key", tls_key.as_deref()))
+    }
+}
+
+/// Both of two values that belong together, or neither.
+///
+/// # Errors
+///
+/// When only one is there.
+pub fn together<T>(
+    (one, first): (&'static str, Option<T>),
+    (other, second): (&'static str, Option<T>),
+) -> Result<Option<(T, T)>, Incomplete> {
+    match (first, second) {
+        (Some(first), Some(second)) => Ok(Some((first, second))),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(Incomplete { given: one, missing: other }),
+        (None, Some(_)) => Err(Incomplete { given: other, missing: one }),
+    }
 }
 
 #[cfg(test)]
@@ -294,6 +336,28 @@ mod tests {
             }
             assert!(address(open, true, false).is_ok(), "{open}");
             assert!(address(open, false, true).is_ok(), "{open}");
+        }
+    }
+    #[test]
+    fn certificates_are_never_left_unused() {
+        let certificate = |[tls_cert, tls_key, tls_client_ca]: [Option<&str>; 3]| {
+            let path = |path: Option<&str>| path.map(PathBuf::from);
+            let (tls_cert, tls_key) = (path(tls_cert), path(tls_key));
+            let tls = TlsArgs { tls_cert, tls_key, tls_client_ca: path(tls_client_ca) };
+            tls.certificate().map(|both| both.is_some()).map_err(|error| error.to_string())
+        };
+        let (a, without) = (Some("a.pem"), "is of no use without");
+        assert_eq!(certificate([None, None, None]), Ok(false));
+        assert_eq!(certificate([a, a, None]), Ok(true));
+        assert_eq!(certificate([a, a, a]), Ok(true));
+        for (given, wrong) in [
+            ([a, None, None], format!("--tls-cert {without} --tls-key")),
+            ([None, a, None], format!("--tls-key {without} --tls-cert")),
+            ([a, None, a], format!("--tls-cert {without} --tls-key")),
+            ([None, None, a], format!("--tls-client-ca {without} --tls-cert")),
+            ([None, a, a], format!("--tls-client-ca {without} --tls-cert")),
+        ] {
+            assert_eq!(certificate(given), Err(wrong));
         }
     }
 }

@@ -5,7 +5,7 @@
 //! | module | may use |
 //! |---|---|
 //! | `main` | [`cli`], [`telemetry`] |
-//! | [`cli`] | everything below; a client command only [`grpc::proto`] and what that needs |
+//! | [`cli`] | everything below; a client command only [`grpc::proto`], [`config`] and what these need |
 //! | [`server`] | [`grpc`], [`repository`], [`config`], [`telemetry`] |
 //! | [`grpc`] | [`repository`], [`domain`] |
 //! | [`repository`] | [`domain`] |

@@ -6,6 +6,8 @@ use anyhow::Context as _;
 use clap::Args;
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 
+use crate::config::together;
+
 /// The certificates of a client.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Connection")]
@@ -16,11 +18,11 @@ pub(super) struct ClientTls {
     ca: Option<PathBuf>,
 
     /// A certificate to show to a service that asks for one, in PEM format
-    #[arg(long, value_name = "FILE", env = "INTERACTIONS_CLIENT_CERT", requires = "client_key")]
+    #[arg(long, value_name = "FILE", env = "INTERACTIONS_CLIENT_CERT")]
     client_cert: Option<PathBuf>,
 
     /// Its private key, in PEM format
-    #[arg(long, value_name = "FILE", env = "INTERACTIONS_CLIENT_KEY", requires = "client_cert")]
+    #[arg(long, value_name = "FILE", env = "INTERACTIONS_CLIENT_KEY")]
     client_key: Option<PathBuf>,
 }
 
@@ -32,6 +34,9 @@ impl ClientTls {
     /// When `addr` is neither, certificates are given for a connection without TLS, or they are of
     /// no use.
     pub(super) fn endpoint(&self, addr: &str) -> anyhow::Result<Endpoint> {
+        let Self { ca, client_cert, client_key } = self;
+        let certificate = ("--client-cert", client_cert.as_deref());
+        let identity = together(certificate, ("--client-key", client_key.as_deref()))?;
         let url = self.url(addr);
         let accepted = "an address is HOST:PORT, or a URL that starts with http:// or https://";
         let secure = url.starts_with("https://");
@@ -40,7 +45,9 @@ impl ClientTls {
             Endpoint::from_shared(url.clone()).with_context(|| format!("{accepted}, not {url:?}"));
         let endpoint = endpoint?;
         if secure {
-            return endpoint.tls_config(self.config()?).context("cannot set up TLS");
+            return endpoint
+                .tls_config(config(ca.as_deref(), identity)?)
+                .context("cannot set up TLS");
         }
         anyhow::ensure!(!self.is_given(), "certificates are for https://, not for {url}");
         Ok(endpoint)
@@ -58,20 +65,19 @@ impl ClientTls {
         let Self { ca, client_cert, client_key } = self;
         ca.is_some() || client_cert.is_some() || client_key.is_some()
     }
+}
 
-    fn config(&self) -> anyhow::Result<ClientTlsConfig> {
-        let Self { ca, client_cert, client_key } = self;
-        let config = match ca {
-            Some(path) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(path)?)),
-            None => ClientTlsConfig::new().with_enabled_roots(),
-        };
-        Ok(match client_cert.as_deref().zip(client_key.as_deref()) {
-            Some((certificate, key)) => {
-                config.identity(Identity::from_pem(read(certificate)?, read(key)?))
-            }
-            None => config,
-        })
-    }
+fn config(ca: Option<&Path>, identity: Option<(&Path, &Path)>) -> anyhow::Result<ClientTlsConfig> {
+    let config = match ca {
+        Some(path) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(path)?)),
+        None => ClientTlsConfig::new().with_enabled_roots(),
+    };
+    Ok(match identity {
+        Some((certificate, key)) => {
+            config.identity(Identity::from_pem(read(certificate)?, read(key)?))
+        }
+        None => config,
+    })
 }
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
@@ -111,7 +117,7 @@ mod tests {
         assert!(error.to_string().contains("https://"), "{error}");
         let error = tls(&["--ca", "nowhere.pem"]).endpoint("localhost:1").unwrap_err();
         assert!(error.to_string().contains("nowhere.pem"), "{error}");
-        let alone = Command::try_parse_from(["test", "--client-cert", "a.pem"]);
-        assert!(alone.is_err());
+        let error = tls(&["--client-cert", "a.pem"]).endpoint("https://localhost:1").unwrap_err();
+        assert!(error.to_string().contains("--client-key"), "{error}");
     }
 }

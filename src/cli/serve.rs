@@ -8,7 +8,8 @@ use clap::Args;
 
 use super::stop_signal::stop_signal;
 use crate::config::{
-    BrowserArgs, CallLimitArgs, DatabaseArgs, ListenArgs, LogFormat, TlsArgs, WatchingArgs,
+    BrowserArgs, CallLimitArgs, DatabaseArgs, Incomplete, ListenArgs, LogFormat, TlsArgs,
+    WatchingArgs,
 };
 use crate::grpc::limits::CallLimits;
 use crate::server::tls::{Tls, TlsFiles};
@@ -65,7 +66,7 @@ impl Serve {
     /// of no use.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let Self { database, listen, tls, browsers, limits, watching, no_migrate, verify } = self;
-        let files = tls_files(tls);
+        let files = tls_files(&tls)?;
         let listen = listen.address(files.is_some())?;
         let tls = match files {
             Some(files) => Some(Tls::load(files).await?),
@@ -101,11 +102,12 @@ impl Serve {
 }
 
 /// The files of certificates that were named.
-pub(super) fn tls_files(arguments: TlsArgs) -> Option<TlsFiles> {
-    let TlsArgs { tls_cert, tls_key, tls_client_ca } = arguments;
-    // Neither is given without the other.
-    let (certificate, key) = tls_cert.zip(tls_key)?;
-    Some(TlsFiles { certificate, key, client_authorities: tls_client_ca })
+pub(super) fn tls_files(arguments: &TlsArgs) -> Result<Option<TlsFiles>, Incomplete> {
+    Ok(arguments.certificate()?.map(|(certificate, key)| TlsFiles {
+        certificate: certificate.to_owned(),
+        key: key.to_owned(),
+        client_authorities: arguments.tls_client_ca.clone(),
+    }))
 }
 
 fn call_limits(arguments: &CallLimitArgs) -> CallLimits {

@@ -50,7 +50,11 @@ pub(super) fn descriptors() -> Finding {
 
 /// Whether the certificates can be used, and for how long.
 pub(super) async fn certificates(tls: TlsArgs) -> Vec<Finding> {
-    let Some(files) = tls_files(tls) else { return Vec::new() };
+    let files = match tls_files(&tls) {
+        Ok(Some(files)) => files,
+        Ok(None) => return Vec::new(),
+        Err(incomplete) => return vec![Finding::failure("certificate", incomplete.to_string())],
+    };
     let mut findings = Vec::new();
     if let Some(mode) = readable_by_others(&files.key) {
         let said =
