@@ -3,13 +3,16 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use interactions::cli::Cli;
 use interactions::telemetry;
 
 fn main() -> ExitCode {
-    match run(Cli::parse()) {
-        Ok(code) => code,
+    let error = match Cli::read(std::env::args_os()).and_then(run) {
+        Ok(code) => return code,
+        Err(error) => error,
+    };
+    match error.downcast::<clap::Error>() {
+        Ok(usage) => usage.exit(),
         Err(error) => {
             eprintln!("error: {}", explain(&error));
             ExitCode::FAILURE

@@ -12,6 +12,7 @@ mod api;
 mod architecture;
 mod attacks;
 mod backup;
+mod configuration;
 mod conformance;
 mod deadlines;
 mod domain;

@@ -41,7 +41,7 @@ pub(super) struct Connection {
     #[arg(long, env = "INTERACTIONS_API_KEY", hide_env_values = true)]
     key: Option<SecretString>,
 
-    /// The namespace, by name or id; left out, the key's default
+    /// The namespace, by name or id; a client that names none gets the key's default
     #[arg(long, env = "INTERACTIONS_NAMESPACE")]
     namespace: Option<String>,
 

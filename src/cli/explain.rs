@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::Args;
 
 use super::client;
@@ -19,9 +20,10 @@ use crate::server::{self, Migrate};
 /// It works on the database itself, beside a service that runs, and changes nothing.
 #[derive(Debug, Args)]
 pub(super) struct Explain {
-    /// The namespace that is listed, by its name or its id
-    #[arg(long, value_name = "NAME", env = "INTERACTIONS_NAMESPACE")]
-    namespace: String,
+    // Not required by clap, which does not look into the file.
+    /// The namespace, by name or id; a client that names none gets the key's default
+    #[arg(long, env = "INTERACTIONS_NAMESPACE")]
+    namespace: Option<String>,
 
     /// Fields to sort by, such as -timestamp,position or metadata.price; - is descending
     #[arg(long, value_name = "FIELDS", allow_hyphen_values = true)]
@@ -55,6 +57,7 @@ impl Explain {
     /// request.
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let Self { namespace, sort, page_size, page_token, analyze, filters, database } = self;
+        let namespace = namespace.context("name what is listed: with --namespace NAME")?;
         let repository = server::open(&database, Migrate::Sqlite).await?;
         let namespace = namespace::find(&repository, &namespace).await?;
         let request = request!(

@@ -2,17 +2,20 @@
 //!
 //! `serve`, `demo`, `migrate`, `verify`, `doctor`, `explain`, `namespace` and `key` work on the database; `import`, `export`,
 //! `list`, `count`, `get`, `delete`, `purge` and `health` are clients of the service and know nothing
-//! of it but its proto.
+//! of it but its proto. `config` shows what all of them would run with.
 
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::telemetry::log::{Format, Log};
 
 pub mod client;
 mod client_tls;
+mod config;
 pub mod count;
 mod counter;
 mod csv;
@@ -44,10 +47,17 @@ pub mod stdout;
 mod stop_signal;
 pub mod verify;
 
+use config::file::ConfigFile;
+
 /// Remembers what people did with search results, and answers questions about it, over gRPC.
 #[derive(Debug, Parser)]
 #[command(name = "interactions", version, arg_required_else_help = true)]
 pub struct Cli {
+    /// The configuration file; left out, interactions/config.toml in the user's configuration
+    /// directory, if there is one
+    #[arg(long, value_name = "FILE", env = "INTERACTIONS_CONFIG", global = true)]
+    config: Option<PathBuf>,
+
     #[command(subcommand)]
     command: Command,
 }
@@ -70,9 +80,33 @@ enum Command {
     Delete(delete::Delete),
     Purge(purge::Purge),
     Health(health::Health),
+    Config(config::Config),
 }
 
 impl Cli {
+    /// Reads the command line, and with it the configuration file.
+    ///
+    /// # Errors
+    ///
+    /// A [`clap::Error`] when the command line makes no sense or is answered by a help text; another
+    /// when the file is missing or wrong.
+    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Self> {
+        let arguments: Vec<_> = arguments.into_iter().collect();
+        let command = Self::command();
+        let settings = config::settings::of_commands(&command);
+        let command = config::with_settings(command, &settings);
+        let matches = command.clone().try_get_matches_from(&arguments)?;
+        let named = matches.get_one::<PathBuf>(config::settings::FILE_ARGUMENT);
+        let file = ConfigFile::find(named.map(PathBuf::as_path), &settings)?;
+        // Once more: a flag or a variable is what clap can tell from a default.
+        let matches = file.apply(command).try_get_matches_from(&arguments)?;
+        let mut cli = Self::from_arg_matches(&matches)?;
+        if let Command::Config(config) = &mut cli.command {
+            config.describe(&matches, &settings, &file);
+        }
+        Ok(cli)
+    }
+
     /// How this command logs unless the environment says otherwise: a server tells what it does, a
     /// tool only what goes wrong, and that to people.
     #[must_use]
@@ -94,7 +128,8 @@ impl Cli {
             | Command::Get(_)
             | Command::Delete(_)
             | Command::Purge(_)
-            | Command::Health(_) => Log { level: LevelFilter::WARN, format },
+            | Command::Health(_)
+            | Command::Config(_) => Log { level: LevelFilter::WARN, format },
         }
     }
 
@@ -127,6 +162,7 @@ impl Cli {
             Command::Delete(command) => command.run().await,
             Command::Purge(command) => command.run().await,
             Command::Health(command) => command.run().await,
+            Command::Config(command) => command.run(),
         }
     }
 }

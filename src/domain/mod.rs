@@ -10,6 +10,7 @@ pub mod filter;
 pub mod filter_json;
 pub mod interaction;
 pub mod interaction_type;
+pub mod nearest;
 pub mod outline;
 pub mod query;
 pub mod regex;

@@ -11,7 +11,7 @@ use tracing_subscriber::{EnvFilter, Layer, fmt};
 
 /// The variables that say what is logged, the first one that is set; `RUST_LOG` is what Rust
 /// programs share.
-const FILTER_VARIABLES: [&str; 2] = ["INTERACTIONS_LOG", "RUST_LOG"];
+pub const FILTER_VARIABLES: [&str; 2] = ["INTERACTIONS_LOG", "RUST_LOG"];
 
 /// What libraries tell below a warning speaks of their own inside. So do notices of PostgreSQL: sqlx
 /// rolls back what was committed already when a caller leaves in the middle of a COMMIT. Of h2 even

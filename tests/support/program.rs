@@ -19,6 +19,8 @@ pub fn program(arguments: &[&str]) -> Command {
     for (name, _) in std::env::vars().filter(|(name, _)| is_setting(name)) {
         command.env_remove(name);
     }
+    // Where nothing is.
+    command.env("XDG_CONFIG_HOME", concat!(env!("CARGO_TARGET_TMPDIR"), "/no-configuration"));
     command.args(arguments).stdin(Stdio::null());
     command
 }
