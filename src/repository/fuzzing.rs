@@ -19,6 +19,7 @@ pub fn unconnected(dialect: Dialect) -> Repository {
         aside: DatabaseConnection::default(),
         writes: Turns::new(room),
         callers: Callers::new(),
+        slow: None,
     }
 }
 
