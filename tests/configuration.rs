@@ -140,7 +140,8 @@ fn a_server_and_its_client_run_with_the_file() {
     assert!(error.contains("not open to this API key"), "{error}");
     // The server's own: its address is taken, so it gets as far as that.
     let text = format!("listen = '{address}'\ndatabase_url = '{url}-2'\n");
-    let error = failure(&mut ConfigFile::new(&text).program(&["serve"]));
+    let file = ConfigFile::new(&text);
+    let error = failure(file.program(&["serve"]).env("INTERACTIONS_LOG", "warn"));
     assert!(error.contains(&format!("cannot listen on {address}")), "{error}");
     // Other commands are not confused by flags of the same name without a variable.
     let file = ConfigFile::new(&format!("namespace = 'no-such'\ndatabase_url = '{url}'"));
