@@ -14,22 +14,24 @@ use clap::{Arg, ArgAction, Command};
 const PREFIX: &str = "INTERACTIONS_";
 /// Names the file, and so stands in none.
 pub(in crate::cli) const FILE_ARGUMENT: &str = "config";
-/// What holds a number.
-const NUMBERS: [TypeId; 13] = [
-    TypeId::of::<u16>(),
-    TypeId::of::<u32>(),
-    TypeId::of::<u64>(),
-    TypeId::of::<usize>(),
-    TypeId::of::<i32>(),
-    TypeId::of::<i64>(),
-    TypeId::of::<f32>(),
-    TypeId::of::<f64>(),
-    TypeId::of::<NonZeroU16>(),
-    TypeId::of::<NonZeroU32>(),
-    TypeId::of::<NonZeroU64>(),
-    TypeId::of::<NonZeroUsize>(),
-    TypeId::of::<u8>(),
-];
+/// What holds a number. A function, since the ids of types are constants only from Rust 1.91 on.
+fn numbers() -> [TypeId; 13] {
+    [
+        TypeId::of::<u16>(),
+        TypeId::of::<u32>(),
+        TypeId::of::<u64>(),
+        TypeId::of::<usize>(),
+        TypeId::of::<i32>(),
+        TypeId::of::<i64>(),
+        TypeId::of::<f32>(),
+        TypeId::of::<f64>(),
+        TypeId::of::<NonZeroU16>(),
+        TypeId::of::<NonZeroU32>(),
+        TypeId::of::<NonZeroU64>(),
+        TypeId::of::<NonZeroUsize>(),
+        TypeId::of::<u8>(),
+    ]
+}
 
 /// One setting.
 #[derive(Debug, Clone)]
@@ -108,7 +110,7 @@ impl Takes {
             Self::Switch
         } else if matches!(action, ArgAction::Append) {
             Self::List
-        } else if NUMBERS.iter().any(|number| holds == *number) {
+        } else if numbers().iter().any(|number| holds == *number) {
             Self::Number
         } else {
             Self::Text
