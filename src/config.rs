@@ -100,8 +100,8 @@ impl ListenArgs {
 /// Pages that may call from browsers.
 #[derive(Debug, Clone, Args)]
 pub struct BrowserArgs {
-    /// Let pages of this origin call from browsers, by gRPC-Web: such as https://shop.example, or *
-    /// for all; more than one are given one by one, or with commas between them
+    /// Let pages of this origin, https://HOST or http://HOST:PORT, call from browsers by gRPC-Web; *
+    /// is all; more than one are given one by one, or with commas between them
     #[arg(
         long = "cors-origin",
         value_name = "ORIGIN",
