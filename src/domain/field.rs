@@ -4,7 +4,19 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::nearest::nearest;
 use super::violation::echo;
+
+/// The names of fields that hold neither an identifier nor JSON, and the alias of one that does.
+const OTHER_NAMES: [&str; 7] = [
+    "document_id",
+    "interaction_type",
+    "position",
+    "result_set_size",
+    "document_score",
+    "timestamp",
+    "created_at",
+];
 
 /// Most segments of a path below its JSON root.
 pub const MAX_PATH_SEGMENTS: usize = 16;
@@ -179,7 +191,7 @@ pub enum Field {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FieldError {
     /// No field has this name.
-    #[error("there is no field {}; fields are {}", echo(.0), Accepted)]
+    #[error("there is no field {}{}; fields are {}", echo(.0), Meant(.0), Accepted)]
     Unknown(String),
     /// A path goes below a field that holds no JSON.
     #[error("{0} has nothing below it; paths go below metadata, query_snapshot and search_request")]
@@ -198,6 +210,20 @@ pub enum FieldError {
     Nul,
 }
 
+/// The field that a name was meant to be, if it is like any.
+struct Meant<'n>(&'n str);
+
+impl fmt::Display for Meant<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let identifiers = Identifier::ALL.map(Identifier::name).into_iter();
+        let roots = JsonRoot::ALL.map(JsonRoot::name);
+        match nearest(self.0, identifiers.chain(OTHER_NAMES).chain(roots)) {
+            Some(name) => write!(formatter, " (did you mean {name:?}?)"),
+            None => Ok(()),
+        }
+    }
+}
+
 struct Accepted;
 
 impl fmt::Display for Accepted {
@@ -205,9 +231,11 @@ impl fmt::Display for Accepted {
         for identifier in Identifier::ALL {
             write!(formatter, "{}, ", identifier.name())?;
         }
+        for name in OTHER_NAMES {
+            write!(formatter, "{name}, ")?;
+        }
         formatter.write_str(
-            "document_id, interaction_type, position, result_set_size, document_score, timestamp, \
-             created_at, and paths such as metadata.geo.country below metadata, query_snapshot and \
+            "and paths such as metadata.geo.country below metadata, query_snapshot and \
              search_request",
         )
     }
@@ -310,6 +338,22 @@ mod tests {
         assert_eq!(Field::parse("feature_id"), feature);
         assert_eq!(Field::parse("document_id"), feature);
         assert_eq!(Field::parse("created_at"), Ok(Field::Time(Time::CreatedAt)));
+    }
+
+    #[test]
+    fn a_name_that_is_nearly_one_finds_it() {
+        let error = |text: &str| Field::parse(text).unwrap_err().to_string();
+        for (slip, meant) in
+            [("sesion_id", "session_id"), ("userId", "user_id"), ("metadat.x", "metadata")]
+        {
+            let expected = format!(" (did you mean \"{meant}\"?); fields are interaction_id, ");
+            assert!(error(slip).contains(&expected), "{}", error(slip));
+        }
+        assert!(error("colour").starts_with("there is no field \"colour\"; fields are "));
+        for name in OTHER_NAMES {
+            assert!(Field::parse(name).is_ok(), "{name}");
+        }
+        assert!(error("x").contains(" document_id, interaction_type, "), "{}", error("x"));
     }
 
     #[test]
