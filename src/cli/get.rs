@@ -2,11 +2,13 @@
 
 use std::process::ExitCode;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use prost::Message as _;
 
 use super::client::{Connection, explain};
 use super::json::{JsonForm, Layout};
+use super::list::pages::Pages;
+use super::output::Format;
 use super::stdout::{Stdout, unless_closed};
 use crate::grpc::proto::{GetInteractionRequest, Interaction};
 
@@ -25,14 +27,6 @@ pub(super) struct Get {
     connection: Connection,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Format {
-    /// JSON over several lines
-    Json,
-    /// JSON on one line
-    Jsonl,
-}
-
 impl Get {
     /// Runs the command.
     ///
@@ -40,16 +34,25 @@ impl Get {
     /// When the service cannot be reached or refuses the call, or there is no such interaction.
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let Self { interaction_id, output, connection } = self;
-        let form = JsonForm::new()?;
         let mut client = connection.connect().await?;
         let answer = client.get_interaction(GetInteractionRequest { interaction_id }).await;
         let interaction: Interaction = answer.map_err(|status| explain(&status))?.into_inner();
-        let layout = match output {
-            Format::Json => Layout::Pretty,
-            Format::Jsonl => Layout::Line,
-        };
-        let mut text = Vec::new();
-        form.write_interaction(&interaction.encode_to_vec(), layout, &mut text)?;
-        unless_closed(Stdout::new().write_line(&String::from_utf8_lossy(&text)))
+        unless_closed(print(&interaction, output))
+    }
+}
+
+fn print(interaction: &Interaction, format: Format) -> anyhow::Result<()> {
+    let encoded = interaction.encode_to_vec();
+    match format {
+        Format::Json => {
+            let mut text = Vec::new();
+            JsonForm::new()?.write_interaction(&encoded, Layout::Pretty, &mut text)?;
+            Stdout::new().write_line(&String::from_utf8_lossy(&text))
+        }
+        Format::Table | Format::Jsonl | Format::Csv => {
+            let mut page = Pages::new(Stdout::new(), format, Stdout::columns())?;
+            page.write(&[encoded.into()])?;
+            Ok(page.finish()?)
+        }
     }
 }

@@ -4,8 +4,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
+use serde_json::Value;
 
-use super::listing;
+use super::listing::{self, Cell};
+use super::output::Format;
 use crate::config::DatabaseArgs;
 use crate::domain::access::ApiKey;
 use crate::domain::time::now;
@@ -15,8 +17,8 @@ use crate::server::{self, Migrate};
 mod create;
 mod rotate;
 
-const HEADER: [&str; 9] =
-    ["ID", "NAME", "SCOPES", "NAMESPACES", "DEFAULT", "CREATED", "EXPIRES", "LAST USED", "STATE"];
+const COLUMNS: [&str; 9] =
+    ["id", "name", "scopes", "namespaces", "default", "created", "expires", "last_used", "state"];
 
 /// Creates, lists, rotates and revokes API keys, in the database itself.
 #[derive(Debug, Args)]
@@ -35,9 +37,17 @@ enum Action {
     Get {
         /// The id, as `key list` shows it
         key_id: String,
+
+        /// How to print it
+        #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+        output: Format,
     },
     /// List all keys, without their secrets
-    List,
+    List {
+        /// How to print them
+        #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+        output: Format,
+    },
     Rotate(rotate::Rotate),
     /// Revoke a key for good; servers notice within ten seconds
     Revoke {
@@ -57,8 +67,10 @@ impl Key {
         let repository = server::open(&database, Migrate::Sqlite).await?;
         match action {
             Action::Create(create) => create.run(&repository).await?,
-            Action::Get { key_id } => get(&repository, &key_id).await?,
-            Action::List => print(&repository.keys().await?)?,
+            Action::Get { key_id, output } => get(&repository, &key_id, output).await?,
+            Action::List { output } => {
+                listing::print(output, COLUMNS, repository.keys().await?.iter().map(row))?;
+            }
             Action::Rotate(rotate) => rotate.run(&repository).await?,
             Action::Revoke { key_id } => revoke(&repository, &key_id).await?,
         }
@@ -67,9 +79,10 @@ impl Key {
     }
 }
 
-async fn get(repository: &Repository, key_id: &str) -> anyhow::Result<()> {
+async fn get(repository: &Repository, key_id: &str, output: Format) -> anyhow::Result<()> {
     let key = repository.key_by_id(DEFAULT_ORGANISATION, key_id).await?;
-    print(&[key.with_context(|| unknown(key_id))?])
+    let key = key.with_context(|| unknown(key_id))?;
+    Ok(listing::print_one(output, COLUMNS, row(&key))?)
 }
 
 async fn revoke(repository: &Repository, key_id: &str) -> anyhow::Result<()> {
@@ -97,21 +110,21 @@ fn show_once(secret: &str) -> anyhow::Result<()> {
     Ok(listing::print_line(secret)?)
 }
 
-fn print(keys: &[ApiKey]) -> anyhow::Result<()> {
-    Ok(listing::print(HEADER, keys.iter().map(row))?)
-}
-
-fn row(key: &ApiKey) -> [String; HEADER.len()] {
+fn row(key: &ApiKey) -> [Cell; COLUMNS.len()] {
+    let scopes: Vec<_> = key.scopes.iter().map(|scope| scope.name()).collect();
+    let namespaces: Vec<_> = key.namespaces.iter().map(ToString::to_string).collect();
+    // None would be read as no namespace, and it is all of them.
+    let namespaces = if namespaces.is_empty() { Value::Null } else { namespaces.into() };
     [
-        key.key_id.clone(),
-        key.name.clone(),
-        scope_names(key),
-        namespace_names(key),
-        key.default_namespace.map_or("-".to_owned(), |namespace| namespace.to_string()),
-        listing::time(key.created_at),
-        expiry_text(key),
-        key.last_used_at.map_or("never".to_owned(), listing::time),
-        state(key).to_owned(),
+        Cell::text(&key.key_id),
+        Cell::text(&key.name),
+        Cell::new(scope_names(key), scopes),
+        Cell::new(namespace_names(key), namespaces),
+        Cell::or(key.default_namespace.map(|namespace| namespace.to_string()), "-"),
+        Cell::text(listing::time(key.created_at)),
+        Cell::or(key.expires_at.map(listing::time), "never"),
+        Cell::or(key.last_used_at.map(listing::time), "never"),
+        Cell::text(state(key)),
     ]
 }
 

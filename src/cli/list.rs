@@ -1,6 +1,6 @@
 //! `interactions list`: prints interactions as their pages arrive.
 
-mod pages;
+pub(super) mod pages;
 mod table;
 
 use std::process::ExitCode;
@@ -11,13 +11,14 @@ use clap::Args;
 
 use super::client::{Connection, explain};
 use super::filters::{Filters, SortKeys, request, split_list};
+use super::output::Format;
 use super::paged::Paged;
 use super::stderr::note;
 use super::stdout::{Stdout, unless_closed};
 use crate::domain::query::MAX_SKIP;
 use crate::grpc::page::Page;
 use crate::grpc::proto::ListInteractionsRequest;
-use pages::{Format, Pages};
+use pages::Pages;
 
 /// Lists interactions, the newest first unless sorted otherwise.
 #[derive(Debug, Args)]
@@ -82,11 +83,9 @@ impl List {
     /// When the service cannot be reached, refuses the call or breaks off, or the interactions
     /// cannot be printed.
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
-        let terminal = Stdout::is_terminal();
-        let default = if terminal { Format::Table } else { Format::Jsonl };
+        let default = if Stdout::is_terminal() { Format::Table } else { Format::Jsonl };
         let format = self.output.unwrap_or(default);
-        let width = console::Term::stdout().size_checked().map(|(_, columns)| columns);
-        let output = Pages::new(Stdout::new(), format, width.filter(|_| terminal))?;
+        let output = Pages::new(Stdout::new(), format, Stdout::columns())?;
         let client = self.connection.connect().await?;
         let (limit, request) = (self.limit, self.request());
         unless_closed(print(Paged::new(client, request), limit, output).await)

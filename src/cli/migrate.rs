@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::listing;
+use super::listing::{self, Cell};
+use super::output::Format;
 use crate::config::DatabaseArgs;
 use crate::repository::{MigrationState, Repository};
 use crate::server;
@@ -30,7 +31,11 @@ enum Action {
         steps: u32,
     },
     /// Show which migrations the database has
-    Status,
+    Status {
+        /// How to print them
+        #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+        output: Format,
+    },
 }
 
 impl Migrate {
@@ -45,17 +50,17 @@ impl Migrate {
         match action.unwrap_or(Action::Up) {
             Action::Up => repository.migrate_up().await?,
             Action::Down { steps } => repository.migrate_down(steps).await?,
-            Action::Status => print_states(&repository).await?,
+            Action::Status { output } => print_states(&repository, output).await?,
         }
         repository.close().await;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-async fn print_states(repository: &Repository) -> anyhow::Result<()> {
-    for MigrationState { name, applied } in repository.migration_states().await? {
-        let state = if applied { "applied" } else { "pending" };
-        listing::print_line(&format!("{state}  {name}"))?;
-    }
-    Ok(())
+async fn print_states(repository: &Repository, format: Format) -> anyhow::Result<()> {
+    let row = |MigrationState { name, applied }| {
+        [Cell::text(if applied { "applied" } else { "pending" }), Cell::text(name)]
+    };
+    let rows = repository.migration_states().await?.into_iter().map(row);
+    Ok(listing::print(format, ["state", "name"], rows)?)
 }

@@ -38,6 +38,7 @@ pub mod list;
 mod listing;
 pub mod migrate;
 pub mod namespace;
+mod output;
 mod paged;
 pub mod purge;
 mod retry;

@@ -7,14 +7,15 @@ use clap::{Args, Subcommand};
 
 use super::duration::{self, Retention};
 use super::flags::check;
-use super::listing;
+use super::listing::{self, Cell};
+use super::output::Format;
 use crate::config::DatabaseArgs;
 use crate::domain::access::{self, rules};
 use crate::domain::time::Micros;
 use crate::repository::{DEFAULT_ORGANISATION, RemoveNamespaceError, Repository};
 use crate::server::{self, Migrate};
 
-const HEADER: [&str; 4] = ["ID", "NAME", "RETENTION", "CREATED"];
+const COLUMNS: [&str; 4] = ["id", "name", "retention", "created"];
 
 /// Creates, changes, lists and deletes namespaces, in the database itself.
 #[derive(Debug, Args)]
@@ -41,9 +42,17 @@ enum Action {
     Get {
         /// Its name or its id
         name: String,
+
+        /// How to print it
+        #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+        output: Format,
     },
     /// List all namespaces
-    List,
+    List {
+        /// How to print them
+        #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+        output: Format,
+    },
     /// Change how long the interactions of a namespace are kept
     Update {
         /// Its name or its id
@@ -52,6 +61,10 @@ enum Action {
         /// How long from now on, such as 90d or 36h, or none for ever
         #[arg(long, value_name = "DURATION")]
         retention: Retention,
+
+        /// How to print what it is now
+        #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+        output: Format,
     },
     /// Delete a namespace, with all that is in it
     Delete {
@@ -76,9 +89,14 @@ impl Namespace {
         let repository = server::open(&database, Migrate::Sqlite).await?;
         match action {
             Action::Create { name, retention } => create(&repository, &name, retention).await?,
-            Action::Get { name } => print([find(&repository, &name).await?])?,
-            Action::List => print(repository.namespaces().await?)?,
-            Action::Update { name, retention } => update(&repository, &name, retention).await?,
+            Action::Get { name, output } => print_one(output, find(&repository, &name).await?)?,
+            Action::List { output } => {
+                let rows = repository.namespaces().await?.into_iter().map(row);
+                listing::print(output, COLUMNS, rows)?;
+            }
+            Action::Update { name, retention, output } => {
+                print_one(output, update(&repository, &name, retention).await?)?;
+            }
             Action::Delete { name, force } => delete(&repository, &name, force).await?,
         }
         repository.close().await;
@@ -93,11 +111,15 @@ async fn create(repository: &Repository, name: &str, retention: Retention) -> an
     Ok(())
 }
 
-async fn update(repository: &Repository, name: &str, retention: Retention) -> anyhow::Result<()> {
+async fn update(
+    repository: &Repository,
+    name: &str,
+    retention: Retention,
+) -> anyhow::Result<access::Namespace> {
     let retention = micros(retention)?;
     let id = find(repository, name).await?.id;
     let changed = repository.set_retention(DEFAULT_ORGANISATION, id, retention).await?;
-    print([changed.with_context(|| unknown(name))?])
+    changed.with_context(|| unknown(name))
 }
 
 async fn delete(repository: &Repository, name: &str, force: bool) -> anyhow::Result<()> {
@@ -126,14 +148,14 @@ fn micros(retention: Retention) -> anyhow::Result<Option<Micros>> {
     }
 }
 
-fn print(namespaces: impl IntoIterator<Item = access::Namespace>) -> anyhow::Result<()> {
-    Ok(listing::print(HEADER, namespaces.into_iter().map(row))?)
+fn print_one(format: Format, namespace: access::Namespace) -> anyhow::Result<()> {
+    Ok(listing::print_one(format, COLUMNS, row(namespace))?)
 }
 
-fn row(namespace: access::Namespace) -> [String; HEADER.len()] {
+fn row(namespace: access::Namespace) -> [Cell; COLUMNS.len()] {
     let access::Namespace { id, organisation_id: _, name, created_at, retention } = namespace;
-    let retention = retention.map_or("none".to_owned(), duration::text);
-    [id.to_string(), name, retention, listing::time(created_at)]
+    let retention = Cell::or(retention.map(duration::text), "none");
+    [Cell::text(id.to_string()), Cell::text(name), retention, Cell::text(listing::time(created_at))]
 }
 
 /// The namespace that `text` names, by id or by name.

@@ -19,6 +19,13 @@ impl Stdout {
         io::stdout().is_terminal()
     }
 
+    /// How many columns it has, where it is a terminal.
+    #[must_use]
+    pub(super) fn columns() -> Option<u16> {
+        let size = console::Term::stdout().size_checked();
+        size.map(|(_, columns)| columns).filter(|_| Self::is_terminal())
+    }
+
     /// Writes a line and passes it on.
     ///
     /// # Errors

@@ -3,24 +3,14 @@
 use std::io::{self, Write};
 
 use bytes::Bytes;
-use clap::ValueEnum;
 
 use super::table::Table;
+use crate::cli::csv;
 use crate::cli::json::{JsonForm, Layout};
-
-/// How interactions are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
-    /// Columns for people: time, types, position, user, session, feature, id
-    Table,
-    /// One JSON array
-    Json,
-    /// One JSON object per line, as import takes them
-    Jsonl,
-}
+use crate::cli::output::Format;
 
 /// Prints pages of encoded interactions as they come and keeps none of them.
-pub(super) struct Pages<W> {
+pub(in crate::cli) struct Pages<W> {
     out: W,
     style: Style,
     form: JsonForm,
@@ -31,6 +21,7 @@ enum Style {
     Table(Table),
     Array,
     Lines,
+    Csv { writer: csv::Writer, begun: bool },
 }
 
 impl<W: Write> Pages<W> {
@@ -38,17 +29,18 @@ impl<W: Write> Pages<W> {
     ///
     /// # Errors
     /// When the program was built without descriptors.
-    pub(super) fn new(out: W, format: Format, width: Option<u16>) -> anyhow::Result<Self> {
+    pub(in crate::cli) fn new(out: W, format: Format, width: Option<u16>) -> anyhow::Result<Self> {
         let style = match format {
             Format::Table => Style::Table(Table::new(width)),
             Format::Json => Style::Array,
             Format::Jsonl => Style::Lines,
+            Format::Csv => Style::Csv { writer: csv::Writer::new(JsonForm::new()?), begun: false },
         };
         Ok(Self { out, style, form: JsonForm::new()?, printed: 0 })
     }
 
     /// How many interactions were printed.
-    pub(super) fn printed(&self) -> u64 {
+    pub(in crate::cli) fn printed(&self) -> u64 {
         self.printed
     }
 
@@ -56,7 +48,7 @@ impl<W: Write> Pages<W> {
     ///
     /// # Errors
     /// When it cannot be written, or holds something that is no interaction.
-    pub(super) fn write(&mut self, page: &[Bytes]) -> io::Result<()> {
+    pub(in crate::cli) fn write(&mut self, page: &[Bytes]) -> io::Result<()> {
         let Self { out, style, form, printed } = self;
         match style {
             Style::Table(table) => table.write(page, out)?,
@@ -67,6 +59,15 @@ impl<W: Write> Pages<W> {
                     *printed += 1;
                 }
                 return out.flush();
+            }
+            Style::Csv { writer, begun } => {
+                let mut rows = Vec::new();
+                if !*begun {
+                    writer.header(&mut rows)?;
+                    *begun = true;
+                }
+                writer.page(page, &mut rows)?;
+                out.write_all(&rows)?;
             }
             Style::Lines => {
                 for interaction in page {
@@ -83,11 +84,11 @@ impl<W: Write> Pages<W> {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub(super) fn finish(mut self) -> io::Result<()> {
+    pub(in crate::cli) fn finish(mut self) -> io::Result<()> {
         match self.style {
             Style::Array if self.printed == 0 => self.out.write_all(b"[]\n")?,
             Style::Array => self.out.write_all(b"\n]\n")?,
-            Style::Table(_) | Style::Lines => {}
+            Style::Table(_) | Style::Lines | Style::Csv { .. } => {}
         }
         self.out.flush()
     }
@@ -126,6 +127,13 @@ mod tests {
             let ids: Vec<_> = pages.concat().into_iter().map(Some).collect();
             assert_eq!(found, ids, "{text}");
         }
+    }
+
+    #[test]
+    fn csv_has_one_header_over_all_pages() {
+        let text = printed(Format::Csv, &[&[], &["a"], &["b", "c"]]);
+        let ids: Vec<_> = text.lines().map(|line| line.split(',').next().unwrap()).collect();
+        assert_eq!(ids, ["interaction_id", "a", "b", "c"], "{text}");
     }
 
     #[test]
