@@ -12,6 +12,7 @@ mod api;
 mod architecture;
 mod attacks;
 mod backup;
+mod comforts;
 mod configuration;
 mod conformance;
 mod deadlines;

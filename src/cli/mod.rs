@@ -2,7 +2,8 @@
 //!
 //! `serve`, `demo`, `migrate`, `verify`, `doctor`, `explain`, `namespace` and `key` work on the database; `import`, `export`,
 //! `list`, `count`, `get`, `delete`, `purge` and `health` are clients of the service and know nothing
-//! of it but its proto. `config` shows what all of them would run with.
+//! of it but its proto. `config` shows what all of them would run with; `completions` and
+//! `man` write down what they are.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use crate::telemetry::log::{Format, Log};
 
 pub mod client;
 mod client_tls;
+mod completions;
 mod config;
 pub mod count;
 mod counter;
@@ -24,6 +26,7 @@ pub mod demo;
 pub mod demo_data;
 mod doctor;
 mod duration;
+mod examples;
 mod explain;
 pub mod export;
 pub mod filters;
@@ -36,6 +39,7 @@ pub mod key;
 pub mod lines;
 pub mod list;
 mod listing;
+mod man;
 pub mod migrate;
 pub mod namespace;
 mod output;
@@ -50,9 +54,12 @@ pub mod verify;
 
 use config::file::ConfigFile;
 
+/// The program's name.
+const PROGRAM: &str = "interactions";
+
 /// Remembers what people did with search results, and answers questions about it, over gRPC.
 #[derive(Debug, Parser)]
-#[command(name = "interactions", version, arg_required_else_help = true)]
+#[command(name = PROGRAM, version, arg_required_else_help = true)]
 pub struct Cli {
     /// The configuration file; left out, interactions/config.toml in the user's configuration
     /// directory, if there is one
@@ -82,6 +89,8 @@ enum Command {
     Purge(purge::Purge),
     Health(health::Health),
     Config(config::Config),
+    Completions(completions::Completions),
+    Man(man::Manual),
 }
 
 impl Cli {
@@ -93,9 +102,8 @@ impl Cli {
     /// when the file is missing or wrong.
     pub fn read(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Self> {
         let arguments: Vec<_> = arguments.into_iter().collect();
-        let command = Self::command();
+        let command = Self::command_line();
         let settings = config::settings::of_commands(&command);
-        let command = config::with_settings(command, &settings);
         let matches = command.clone().try_get_matches_from(&arguments)?;
         let named = matches.get_one::<PathBuf>(config::settings::FILE_ARGUMENT);
         let file = ConfigFile::find(named.map(PathBuf::as_path), &settings)?;
@@ -106,6 +114,14 @@ impl Cli {
             config.describe(&matches, &settings, &file);
         }
         Ok(cli)
+    }
+
+    /// All that the command line takes, with its help texts.
+    #[must_use]
+    pub fn command_line() -> clap::Command {
+        let command = Self::command();
+        let settings = config::settings::of_commands(&command);
+        examples::with_examples(config::with_settings(command, &settings))
     }
 
     /// How this command logs unless the environment says otherwise: a server tells what it does, a
@@ -130,7 +146,9 @@ impl Cli {
             | Command::Delete(_)
             | Command::Purge(_)
             | Command::Health(_)
-            | Command::Config(_) => Log { level: LevelFilter::WARN, format },
+            | Command::Config(_)
+            | Command::Completions(_)
+            | Command::Man(_) => Log { level: LevelFilter::WARN, format },
         }
     }
 
@@ -164,6 +182,8 @@ impl Cli {
             Command::Purge(command) => command.run().await,
             Command::Health(command) => command.run().await,
             Command::Config(command) => command.run(),
+            Command::Completions(command) => command.run(),
+            Command::Man(command) => command.run(),
         }
     }
 }
@@ -174,7 +194,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_well_formed() {
-        use clap::CommandFactory as _;
-        Cli::command().debug_assert();
+        Cli::command_line().debug_assert();
     }
 }

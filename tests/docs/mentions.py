@@ -5,7 +5,7 @@ import subprocess
 
 # Read by the tests, or not to be told in a help text.
 OTHER_VARIABLES = re.compile(r"INTERACTIONS_(LOG$|TEST_)")
-COMMANDS = ("serve", "migrate", "health", "namespace", "key", "import", "export", "list", "config")
+COMMANDS = ("serve", "migrate", "health", "namespace", "key", "import", "export", "list", "config", "explain")
 
 
 def wrong_mentions(root, program):
