@@ -192,7 +192,8 @@ fn what_is_listed_comes_in_every_format() {
         command
     };
     let key_id = server.key["sk_live_".len()..][..12].to_owned();
-    let commands: [(&dyn Fn(&[&str]) -> Command, &[&str], usize); 8] = [
+    type Run<'f> = &'f dyn Fn(&[&str]) -> Command;
+    let commands: [(Run<'_>, &[&str], usize); 8] = [
         (&client, &["list"], 2),
         (&client, &["list", "--user-id", "nobody"], 0),
         (&client, &["get", "a"], 1),
