@@ -29,7 +29,8 @@ impl Manual {
         let command = Cli::command_line();
         let Some(directory) = directory else {
             let mut page = Vec::new();
-            Man::new(command).render(&mut page)?;
+            // It has no page of its own: as in the directory.
+            Man::new(command.disable_help_subcommand(true)).render(&mut page)?;
             let mut out = Stdout::new();
             let written = out.write_all(&page).and_then(|()| out.flush());
             return unless_closed(written.map_err(Into::into));
