@@ -53,6 +53,7 @@ mod stop_signal;
 pub mod verify;
 
 use config::file::ConfigFile;
+use config::settings::Setting;
 
 /// The program's name.
 const PROGRAM: &str = "interactions";
@@ -102,8 +103,7 @@ impl Cli {
     /// when the file is missing or wrong.
     pub fn read(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Self> {
         let arguments: Vec<_> = arguments.into_iter().collect();
-        let command = Self::command_line();
-        let settings = config::settings::of_commands(&command);
+        let (command, settings) = Self::command_and_settings();
         let matches = command.clone().try_get_matches_from(&arguments)?;
         let named = matches.get_one::<PathBuf>(config::settings::FILE_ARGUMENT);
         let file = ConfigFile::find(named.map(PathBuf::as_path), &settings)?;
@@ -119,9 +119,14 @@ impl Cli {
     /// All that the command line takes, with its help texts.
     #[must_use]
     pub fn command_line() -> clap::Command {
+        Self::command_and_settings().0
+    }
+
+    fn command_and_settings() -> (clap::Command, Vec<Setting>) {
         let command = Self::command();
         let settings = config::settings::of_commands(&command);
-        examples::with_examples(config::with_settings(command, &settings))
+        let command = examples::with_examples(config::with_settings(command, &settings));
+        (command, settings)
     }
 
     /// How this command logs unless the environment says otherwise: a server tells what it does, a

@@ -172,6 +172,19 @@ pub enum Order {
     GreaterOrEqual,
 }
 
+impl Order {
+    /// As SQL, jsonpath and people write it.
+    #[must_use]
+    pub fn sign(self) -> &'static str {
+        match self {
+            Self::Less => "<",
+            Self::LessOrEqual => "<=",
+            Self::Greater => ">",
+            Self::GreaterOrEqual => ">=",
+        }
+    }
+}
+
 /// Whether upper and lower case are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Case {

@@ -5,12 +5,12 @@ use std::fmt::{self, Display, Formatter};
 
 use super::field::JsonPath;
 use super::filter::{
-    Case, Comparand, Condition, Filter, IdentifierTest, IntegerTest, JsonTest, Order, Scalar,
-    ScoreTest, TextTest, TimeTest,
+    Case, Comparand, Condition, Filter, IdentifierTest, IntegerTest, JsonTest, Scalar, ScoreTest,
+    TextTest, TimeTest,
 };
 use super::query::Query;
 use super::search::{Search, Term};
-use super::sort::{Direction, SortField, SortKey};
+use super::sort::{Direction, SortKey};
 use super::time::{Micros, seconds_and_nanos};
 
 /// Most values of a list that are shown.
@@ -65,7 +65,7 @@ fn condition(shown: &Condition) -> String {
                 IdentifierTest::Exists => format!("{field} exists"),
                 IdentifierTest::In(values) => format!("{field} {}", is_in(values.iter().map(text))),
                 IdentifierTest::Ordered(order, value) => {
-                    format!("{field} {} {}", sign(*order), text(value))
+                    format!("{field} {} {}", order.sign(), text(value))
                 }
                 IdentifierTest::Text(test, case) => format!("{field} {}", passes(test, *case)),
             }
@@ -83,7 +83,7 @@ fn condition(shown: &Condition) -> String {
                 IntegerTest::In(values) => {
                     format!("{field} {}", is_in(values.iter().map(i32::to_string)))
                 }
-                IntegerTest::Ordered(order, value) => format!("{field} {} {value}", sign(*order)),
+                IntegerTest::Ordered(order, value) => format!("{field} {} {value}", order.sign()),
             }
         }
         Condition::Score(test) => match test {
@@ -91,7 +91,7 @@ fn condition(shown: &Condition) -> String {
             ScoreTest::In(values) => {
                 format!("document_score {}", is_in(values.iter().map(f64::to_string)))
             }
-            ScoreTest::Ordered(order, value) => format!("document_score {} {value}", sign(*order)),
+            ScoreTest::Ordered(order, value) => format!("document_score {} {value}", order.sign()),
         },
         Condition::Time { field, test } => {
             let field = field.name();
@@ -100,7 +100,7 @@ fn condition(shown: &Condition) -> String {
                     format!("{field} {}", is_in(values.iter().copied().map(time)))
                 }
                 TimeTest::Ordered(order, value) => {
-                    format!("{field} {} {}", sign(*order), time(*value))
+                    format!("{field} {} {}", order.sign(), time(*value))
                 }
             }
         }
@@ -113,7 +113,7 @@ fn condition(shown: &Condition) -> String {
                     format!("{path} {}{}", is_in(values.iter().map(scalar)), in_case(*case))
                 }
                 JsonTest::Ordered(order, value) => {
-                    format!("{path} {} {}", sign(*order), comparand(value))
+                    format!("{path} {} {}", order.sign(), comparand(value))
                 }
                 JsonTest::Text(test, case) => format!("{path} {}", passes(test, *case)),
             }
@@ -158,15 +158,6 @@ fn one_of(values: impl ExactSizeIterator<Item = String>) -> String {
     format!("[{}]", shown.join(", "))
 }
 
-fn sign(order: Order) -> &'static str {
-    match order {
-        Order::Less => "<",
-        Order::LessOrEqual => "<=",
-        Order::Greater => ">",
-        Order::GreaterOrEqual => ">=",
-    }
-}
-
 fn scalar(value: &Scalar) -> String {
     match value {
         Scalar::Boolean(value) => value.to_string(),
@@ -209,13 +200,7 @@ fn path(path: &JsonPath) -> String {
 }
 
 fn sort_key(key: &SortKey) -> String {
-    let field = match &key.field {
-        SortField::Identifier(field) => field.name().to_owned(),
-        SortField::Integer(field) => field.name().to_owned(),
-        SortField::Score => "document_score".to_owned(),
-        SortField::Time(field) => field.name().to_owned(),
-        SortField::Json(at) => path(at),
-    };
+    let field = key.field.name(path);
     let direction = match key.direction {
         Direction::Ascending => "ascending",
         Direction::Descending => "descending",
@@ -225,12 +210,11 @@ fn sort_key(key: &SortKey) -> String {
 
 /// A search by its folded words.
 fn sides(search: &Search) -> String {
-    let side = |(required, excluded): (&[Term], &[Term])| {
-        let required = required.iter().map(term);
-        let excluded = excluded.iter().map(|excluded| format!("-{}", term(excluded)));
+    let sides = search.sides().iter().map(|side| {
+        let required = side.required().iter().map(term);
+        let excluded = side.excluded().iter().map(|excluded| format!("-{}", term(excluded)));
         required.chain(excluded).collect::<Vec<_>>().join(" ")
-    };
-    let sides = search.sides().iter().map(|given| side((given.required(), given.excluded())));
+    });
     sides.collect::<Vec<_>>().join(" OR ")
 }
 

@@ -4,6 +4,8 @@
 //! interactions never tie, so a position splits a list into what comes before it and what comes
 //! after it. Interactions never change, and so what stands before a position stays there.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -36,6 +38,20 @@ pub enum SortField {
     Time(Time),
     /// The scalar at a path: numbers, then text by code point, then false, then true.
     Json(JsonPath),
+}
+
+impl SortField {
+    /// What it is called; a path as `path` shows it.
+    #[must_use]
+    pub fn name(&self, path: impl FnOnce(&JsonPath) -> String) -> Cow<'static, str> {
+        match self {
+            Self::Identifier(field) => field.name().into(),
+            Self::Integer(field) => field.name().into(),
+            Self::Score => "document_score".into(),
+            Self::Time(field) => field.name().into(),
+            Self::Json(at) => path(at).into(),
+        }
+    }
 }
 
 /// One key of a sort order.

@@ -55,6 +55,14 @@ pub struct Caller {
     pub visible_since: Option<Micros>,
 }
 
+impl Caller {
+    /// Who has this key, in a namespace of this retention.
+    pub(super) fn of(key_id: String, namespace: NamespaceId, retention: Option<Micros>) -> Self {
+        let visible_since = retention.map(|retention| time::now() - retention);
+        Self { key_id, namespace, visible_since }
+    }
+}
+
 /// Decides what calls may do. Remembers keys for ten seconds and namespaces for one; however many
 /// calls wait for the same one, the database is asked once.
 #[derive(Debug)]
@@ -115,11 +123,7 @@ impl Auth {
         let wanted = named.or(default).ok_or_else(|| namespace_error("name a namespace here"))?;
         let found = self.namespace(key.organisation_id, wanted).await?;
         match found.filter(|found| left_out("reach-of-keys") || key.reaches(found.id)) {
-            Some(Found { id, retention }) => Ok(Caller {
-                key_id: key.key_id.clone(),
-                namespace: id,
-                visible_since: retention.map(|retention| time::now() - retention),
-            }),
+            Some(Found { id, retention }) => Ok(Caller::of(key.key_id.clone(), id, retention)),
             None => Err(ApiError::NamespaceDenied),
         }
     }

@@ -6,7 +6,6 @@ use super::error::ApiError;
 use super::{page_token, proto};
 use crate::domain::access::Namespace;
 use crate::domain::query::Query;
-use crate::domain::time;
 use crate::repository::Start;
 
 /// A list request that has been checked.
@@ -28,16 +27,9 @@ pub fn understand(
     request: proto::ListInteractionsRequest,
     namespace: &Namespace,
 ) -> Result<Understood, ApiError> {
-    let caller = Caller {
-        key_id: String::new(),
-        namespace: namespace.id,
-        visible_since: namespace.retention.map(|retention| time::now() - retention),
-    };
+    let caller = Caller::of(String::new(), namespace.id, namespace.retention);
     let List { query, page_size, page_token, limit, .. } = list::list(request, &caller)?;
-    let start = match page_token.as_str() {
-        "" => None,
-        token => Some(page_token::decode(token, &query)?),
-    };
+    let start = page_token::start(&page_token, &query)?;
     let wanted = limit.unwrap_or(u64::MAX).min(page_size.into());
     Ok(Understood { query, start, rows: wanted + 1 })
 }

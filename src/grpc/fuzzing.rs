@@ -72,9 +72,7 @@ impl Checked {
             Caller { key_id: "0123456789ab".to_owned(), namespace: NAMESPACE, visible_since: None };
         let listed = self.check(bytes, |request: proto::ListInteractionsRequest| {
             let list = list::list(request, &caller)?;
-            if !list.page_token.is_empty() {
-                page_token::decode(&list.page_token, &list.query)?;
-            }
+            page_token::start(&list.page_token, &list.query)?;
             Ok::<_, ApiError>(list.query)
         });
         let counted = self.check(bytes, |request: proto::CountInteractionsRequest| {

@@ -71,6 +71,14 @@ impl From<TokenError> for ApiError {
     }
 }
 
+/// Where `query` goes on by `token`: at its beginning where there is none.
+pub(super) fn start(token: &str, query: &Query) -> Result<Option<Position>, TokenError> {
+    match token {
+        "" => Ok(None),
+        token => decode(token, query).map(Some),
+    }
+}
+
 /// The token that continues `query` after `position`.
 pub(super) fn encode(query: &Query, position: &Position) -> String {
     let Position(values) = position;

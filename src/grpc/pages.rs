@@ -45,10 +45,7 @@ pub(super) struct Pages {
 impl Pages {
     /// Prepares to answer `list`: finds where it starts, and counts where the total is wanted.
     pub(super) async fn open(repository: Repository, list: List) -> Result<Self, ApiError> {
-        let mut start = match list.page_token.as_str() {
-            "" => None,
-            token => Some(page_token::decode(token, &list.query)?),
-        };
+        let mut start = page_token::start(&list.page_token, &list.query)?;
         let total_size = match start {
             None if list.include_total => {
                 let total = repository.count(&list.query.selection).await?;

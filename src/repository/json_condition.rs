@@ -136,7 +136,7 @@ impl<'p> Reach<'p> {
         };
         match self.compiler.dialect {
             Dialect::Postgres => self.path_predicate(&document, |operand| {
-                format!("{operand} {} {}", sign(order), literal(&value))
+                format!("{operand} {} {}", order.sign(), literal(&value))
             }),
             Dialect::Sqlite => {
                 let (class, bound) = class_and_bind(self.compiler, &value);
@@ -359,15 +359,6 @@ fn literal(value: &Scalar) -> String {
         Scalar::Boolean(boolean) => boolean.to_string(),
         Scalar::Number(value) => number(*value).to_string(),
         Scalar::Text(text) => Value::from(text.as_str()).to_string(),
-    }
-}
-
-fn sign(order: Order) -> &'static str {
-    match order {
-        Order::Less => "<",
-        Order::LessOrEqual => "<=",
-        Order::Greater => ">",
-        Order::GreaterOrEqual => ">=",
     }
 }
 

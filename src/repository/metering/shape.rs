@@ -8,7 +8,7 @@ use crate::domain::filter::{
     Condition, Filter, IdentifierTest, IntegerTest, JsonTest, ScoreTest, TextTest, TimeTest,
 };
 use crate::domain::query::Selection;
-use crate::domain::sort::{Direction, Sort, SortField};
+use crate::domain::sort::{Direction, Sort};
 
 /// What an operation is asked for.
 pub(in crate::repository) enum Shape<'a> {
@@ -40,15 +40,9 @@ pub(super) fn conditions(selection: &Selection) -> String {
 /// An order, such as `-timestamp, -interaction_id`.
 pub(super) fn order(sort: &Sort) -> String {
     let keys = sort.keys().iter().map(|key| {
-        let field = match &key.field {
-            SortField::Identifier(field) => field.name().to_owned(),
-            SortField::Integer(field) => field.name().to_owned(),
-            SortField::Score => "document_score".to_owned(),
-            SortField::Time(field) => field.name().to_owned(),
-            SortField::Json(path) => root(path),
-        };
+        let field = key.field.name(root);
         match key.direction {
-            Direction::Ascending => field,
+            Direction::Ascending => field.into_owned(),
             Direction::Descending => format!("-{field}"),
         }
     });
