@@ -18,6 +18,8 @@ pub(super) fn attached<T: Send + 'static>(
     receiver: mpsc::Receiver<T>,
     task: impl Future<Output = Result<(), ApiError>> + Send + 'static,
 ) -> impl Stream<Item = Result<T, Status>> + Send {
+    // The runtime moves a task several times.
+    let task = Box::pin(task);
     let task = async { task.await.map_err(Status::from) };
     let task = tokio::spawn(task.in_current_span());
     Attached { receiver, task: Some(AbortOnDropHandle::new(task)) }

@@ -190,15 +190,12 @@ impl Auth {
     /// The key, if it is valid.
     pub(super) async fn valid_key(&self, secret: &KeySecret) -> Result<Arc<ApiKey>, ApiError> {
         let hash = secret.hash();
-        let find = self.unchanged(|| async {
-            let found = self.repository.valid_key(&hash, time::now()).await?;
-            Ok(found.map(Arc::new))
-        });
         let remembered = self.keys.get(&hash).await;
         METERS.keys.count(remembered.is_some());
         let found = match remembered {
             Some(found) => found,
-            None => self.keys.try_get_with(hash, find).await?,
+            // On the heap, so that calls whose key is remembered carry none of it.
+            None => Box::pin(self.find_key(hash)).await?,
         };
         // An expiry may pass while the key is remembered.
         let now = time::now();
@@ -208,9 +205,17 @@ impl Auth {
         };
         self.uses.note(&key.key_id, now);
         if self.recognised.get(&hash).await.is_none() {
-            self.recognised.insert(hash, ()).await;
+            Box::pin(self.recognised.insert(hash, ())).await;
         }
         Ok(key)
+    }
+
+    async fn find_key(&self, hash: [u8; 32]) -> Result<Option<Arc<ApiKey>>, Arc<Error>> {
+        let find = self.unchanged(|| async {
+            let found = self.repository.valid_key(&hash, time::now()).await?;
+            Ok(found.map(Arc::new))
+        });
+        self.keys.try_get_with(hash, find).await
     }
 
     async fn namespace(
@@ -218,6 +223,17 @@ impl Auth {
         organisation: i64,
         wanted: NamespaceRef,
     ) -> Result<Option<Found>, Arc<Error>> {
+        let key = (organisation, wanted);
+        let remembered = self.namespaces.get(&key).await;
+        METERS.namespaces.count(remembered.is_some());
+        match remembered {
+            Some(found) => Ok(found),
+            None => Box::pin(self.find_namespace(key)).await,
+        }
+    }
+
+    async fn find_namespace(&self, key: (i64, NamespaceRef)) -> Result<Option<Found>, Arc<Error>> {
+        let (organisation, wanted) = key.clone();
         let find = self.unchanged(|| async {
             let found = match &wanted {
                 NamespaceRef::Id(id) => self.repository.namespace_by_id(organisation, *id).await?,
@@ -232,13 +248,7 @@ impl Auth {
                 };
             Ok(found.map(remembered))
         });
-        let key = (organisation, wanted.clone());
-        let remembered = self.namespaces.get(&key).await;
-        METERS.namespaces.count(remembered.is_some());
-        match remembered {
-            Some(found) => Ok(found),
-            None => self.namespaces.try_get_with(key, find).await,
-        }
+        self.namespaces.try_get_with(key, find).await
     }
 
     /// What `find` finds, again where something changed meanwhile: what is being looked for is not

@@ -2,7 +2,6 @@
 //! dropped: sqlx tells the database nothing, and its connection is not free before the query ends.
 //! So whoever leaves says so here, and the pools see to the rest, each in the way of its database.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -47,14 +46,18 @@ impl Callers {
     }
 
     /// The answer of `work`, whose caller has left when this is dropped before.
-    pub(super) async fn answer<T>(&self, work: impl Future<Output = T>) -> T {
+    pub(super) fn answer<T>(&self, work: impl Future<Output = T>) -> impl Future<Output = T> {
         let caller = Caller::default();
-        let work = pin!(CALLER.scope(caller.clone(), work));
-        // Dropped before `work`: once that lets go of a connection, it is known why.
-        let mut waiting = Waiting { callers: self, caller, answered: false };
-        let answer = work.await;
-        waiting.answered = true;
-        answer
+        // On the heap at once: queries are large, and would be copied into every future around them.
+        let work = Box::pin(CALLER.scope(caller.clone(), work));
+        async move {
+            let mut work = work;
+            // Dropped before `work`: once that lets go of a connection, it is known why.
+            let mut waiting = Waiting { callers: self, caller, answered: false };
+            let answer = work.as_mut().await;
+            waiting.answered = true;
+            answer
+        }
     }
 
     /// Whether a connection that comes back may be in the middle of a query.
