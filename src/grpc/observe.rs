@@ -106,7 +106,6 @@ fn span<Body>(request: &Request<Body>, method: &Method, id: &RequestId) -> Span 
         "rpc",
         rpc.method = method.full_name(),
         rpc.method_original = Empty,
-        rpc.response.status_code = Empty,
         request_id = id.as_str(),
         trace_id = Empty,
     );
@@ -185,13 +184,16 @@ impl Call {
         self.method.handled(code).increment(1);
         self.method.took.record(took);
         self.method.in_progress.decrement(1);
-        self.span.record("rpc.response.status_code", name);
+        // Not a field of the span: the log would write all of them anew, for nobody to read.
+        self.span.set_attribute("rpc.response.status_code", name);
         if is_fault(code) {
             self.span.set_attribute("error.type", name);
             self.span.set_status(opentelemetry::trace::Status::error(""));
         }
         let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        self.span.in_scope(|| tracing::debug!(duration_us, "call ended"));
+        self.span.in_scope(|| {
+            tracing::debug!(rpc.response.status_code = name, duration_us, "call ended");
+        });
     }
 }
 

@@ -44,9 +44,9 @@ async fn a_line_of_a_call_names_it_and_its_trace() {
     let [line] = ended(&log, "order-17")[..] else { panic!("not one line: {log:?}") };
     assert_eq!(line["span"]["trace_id"], TRACE);
     assert_eq!(line["span"]["rpc.method"], "interactions.v1.InteractionService/CountInteractions");
-    assert_eq!(line["span"]["rpc.response.status_code"], "OK");
+    assert_eq!(line["rpc.response.status_code"], "OK");
     let [line] = ended(&log, &made)[..] else { panic!("not one line: {log:?}") };
-    assert_eq!(line["span"]["rpc.response.status_code"], "NOT_FOUND");
+    assert_eq!(line["rpc.response.status_code"], "NOT_FOUND");
     assert!(line["span"].get("trace_id").is_none(), "{line}");
     for line in &log {
         for field in ["timestamp", "level", "message", "target"] {
