@@ -16,10 +16,12 @@ use interactions::domain::search::Search;
 use interactions::domain::sort::{Direction, KeyValue, Position, Sort, WrittenKey};
 use interactions::domain::violation::Violations;
 use interactions::grpc::proto;
-use interactions::repository::{Dialect, Start};
+use interactions::repository::{Dialect, Repository, Settings, Start, Way};
 use prost_types::Timestamp;
 use sea_orm::sea_query::SelectStatement;
-use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, Statement};
+use sea_orm::{
+    ConnectionTrait as _, Database, DatabaseConnection, Statement, TransactionTrait as _,
+};
 use serde_json::{Value, json};
 
 use crate::support::typed::proto_struct;
@@ -137,14 +139,59 @@ impl Loaded {
             Dialect::Postgres => ("EXPLAIN ", 0),
             Dialect::Sqlite => ("EXPLAIN QUERY PLAN ", 3),
         };
-        // Values are spelled out: that is how a custom plan sees them.
-        let backend = self.connection.get_database_backend();
         let text = statement.to_string();
-        let explain = Statement::from_string(backend, format!("{prefix}{text}"));
+        let Statement { sql, values, db_backend } = statement;
+        let explain = match self.database.repository.dialect() {
+            // Spelled out: that is how a custom plan sees values.
+            Dialect::Postgres => Statement::from_string(db_backend, format!("{prefix}{text}")),
+            // Bound, as the service has them: plans do not depend on them.
+            Dialect::Sqlite => Statement { sql: format!("{prefix}{sql}"), values, db_backend },
+        };
         let rows = self.connection.query_all_raw(explain).await.unwrap();
         let lines = rows.iter().map(|row| row.try_get_by_index::<String>(column).unwrap());
         format!("{text}\n{}", lines.collect::<Vec<_>>().join("\n"))
     }
+}
+
+/// On PostgreSQL: what is planned once for all values, and the index by which it is answered.
+fn planned_once(loaded: &Loaded) -> Vec<(String, Query, Start, String)> {
+    let range = json!({"timestamp": {"gte": "2025-01-01T00:10:00Z", "lt": "2025-01-01T10:00:00Z"}});
+    let mut filters = vec![
+        (json!({}), "interactions_timestamp".to_owned()),
+        (range.clone(), "interactions_timestamp".to_owned()),
+        (json!({"interaction_id": "i00000007"}), "interactions_pkey".to_owned()),
+        (json!({"interaction_type": "impression"}), "interactions_type_0".to_owned()),
+        (json!({"interaction_type": "purchase"}), "interactions_type_6".to_owned()),
+        (json!({"position": 3}), "interactions_position".to_owned()),
+        (json!({"result_set_size": 3}), "interactions_result_set_size".to_owned()),
+        (json!({"document_score": 0.5}), "interactions_document_score".to_owned()),
+    ];
+    for (field, value) in [
+        ("user_id", "u7"),
+        ("feature_id", "f7"),
+        ("session_id", "s7"),
+        ("execution_id", "e7"),
+        ("retriever_id", "r7"),
+        ("feature_uri", "uri7"),
+    ] {
+        filters.push((json!({ field: value }), format!("interactions_{field}")));
+        filters
+            .push((json!({ "AND": [{ field: value }, range] }), format!("interactions_{field}")));
+    }
+    let middle = i64::from(ROWS / 2);
+    let time = KeyValue::Integer((START + middle) * 1_000_000);
+    let middle = Position(vec![time, KeyValue::Text(format!("i{middle:08}"))]);
+    let mut all = Vec::new();
+    for (filter, index) in filters {
+        for direction in [Direction::Ascending, Direction::Descending] {
+            for start in [None, Some(middle.clone())] {
+                let what = format!("{filter} {direction:?} {start:?}");
+                let query = loaded.query(parsed(&filter), "", &[("timestamp", direction)]);
+                all.push((what, query, start, index.clone()));
+            }
+        }
+    }
+    all
 }
 
 /// A query, and the index that each database must answer it by.
@@ -391,6 +438,71 @@ async fn counts(loaded: &Loaded) -> Vec<(String, [&'static str; 2], SelectStatem
         counts.push((filter.to_string(), indexes, repository.count_statement(&selection, &way)));
     }
     counts
+}
+
+/// The settings under which the service plans a page of `query`, on new connections.
+async fn settings(loaded: &Loaded, query: &Query) -> String {
+    let settings = Settings::from_url(&loaded.database.url).unwrap();
+    let repository = Repository::connect(&settings).await.unwrap();
+    let explained = repository.explain(query, &None, 101, false).await.unwrap();
+    repository.close().await;
+    explained[0].plan.iter().find(|line| line.starts_with("Settings:")).unwrap().clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_planned_once_is_answered_by_its_index_whatever_its_values() {
+    for loaded in loaded().await {
+        if loaded.database.repository.dialect() == Dialect::Postgres {
+            let kept = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off \
+                        -c enable_bitmapscan=off -c random_page_cost=1.1";
+            let options = kept.replace(' ', "%20");
+            let url = format!("{}?options={options}", loaded.database.url);
+            let connection = Database::connect(&url).await.unwrap();
+            let mut wrong = Vec::new();
+            for (what, query, start, index) in planned_once(&loaded) {
+                let settings = settings(&loaded, &query).await;
+                assert!(
+                    settings.contains("plan_cache_mode = 'force_generic_plan'"),
+                    "{what}: {settings}"
+                );
+                let repository = &loaded.database.repository;
+                for statement in repository.page_statements(&query, &Way::Free, &start, 101) {
+                    let statement = repository.render(&statement);
+                    let text = statement.to_string();
+                    let plan = kept_plan(&connection, statement).await;
+                    // One row at most needs neither an order nor a bound.
+                    let alone = index == "interactions_pkey"
+                        || !["Sort", "Filter:"].iter().any(|more| plan.contains(more));
+                    if !plan.contains(&format!("using {index} ")) || !alone {
+                        wrong.push(format!(
+                            "{what} is not answered by {index} alone:\n{text}\n{plan}"
+                        ));
+                    }
+                }
+            }
+            assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+            let other = loaded.query(parsed(&json!({"user_id": ["u1", "u2"]})), "", &[]);
+            assert!(settings(&loaded, &other).await.contains("'force_custom_plan'"));
+            connection.close().await.unwrap();
+        }
+        loaded.connection.close().await.unwrap();
+        loaded.database.remove().await;
+    }
+}
+
+/// The plan of a statement that knows nothing of its values.
+async fn kept_plan(connection: &DatabaseConnection, statement: Statement) -> String {
+    let Statement { sql, values, db_backend } = statement;
+    let literal = |value| Statement::from_sql_and_values(db_backend, "$1", [value]).to_string();
+    let values = values.unwrap().0.into_iter().map(literal).collect::<Vec<_>>().join(", ");
+    let transaction = connection.begin().await.unwrap();
+    transaction.execute_unprepared(&format!("PREPARE kept AS {sql}")).await.unwrap();
+    let explain = Statement::from_string(db_backend, format!("EXPLAIN EXECUTE kept({values})"));
+    let rows = transaction.query_all_raw(explain).await.unwrap();
+    transaction.execute_unprepared("DEALLOCATE kept").await.unwrap();
+    transaction.rollback().await.unwrap();
+    let lines = rows.iter().map(|row| row.try_get_by_index::<String>(0).unwrap());
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 #[tokio::test(flavor = "multi_thread")]

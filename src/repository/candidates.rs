@@ -15,6 +15,7 @@ use super::condition::{Compiler, own_types};
 use super::document::TYPES_KEY;
 use super::entity::interaction::{Column, Entity, Part};
 use super::json_condition::Reach;
+use super::planning::Planning;
 use super::readers::Reader;
 use super::{Dialect, Error, Repository};
 use crate::domain::filter::{
@@ -81,7 +82,7 @@ impl Repository {
     /// When the database fails.
     pub async fn way(&self, selection: &Selection, sort: &Sort, limit: u64) -> Result<Way, Error> {
         let way = async {
-            let reader = self.readers.soon(Some(selection.namespace)).await?;
+            let reader = self.readers.soon(Some(selection.namespace), Planning::Anew).await?;
             self.way_by(&reader, selection, sort, limit).await
         };
         self.callers.answer(way).await
@@ -117,7 +118,7 @@ impl Repository {
     /// When the database fails.
     pub async fn way_to_all(&self, selection: &Selection) -> Result<Way, Error> {
         let way = async {
-            let reader = self.readers.soon(Some(selection.namespace)).await?;
+            let reader = self.readers.soon(Some(selection.namespace), Planning::Anew).await?;
             self.way_to_all_by(&reader, selection).await
         };
         self.callers.answer(way).await

@@ -75,7 +75,7 @@ impl Repository {
     /// Closes the connections once what runs on them has ended. A repository that is dropped
     /// without it loses nothing; SQLite then leaves its log to the next start.
     pub async fn close(&self) {
-        let others = [&self.aside, &self.writer];
+        let others = [&self.aside, &self.writer].into_iter().chain(self.readers.keeping_plans());
         for connection in self.readers.pools().iter().chain(others) {
             if let Err(error) = connection.close_by_ref().await {
                 tracing::warn!(error = %error, "database connection not closed cleanly");

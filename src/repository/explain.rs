@@ -3,6 +3,7 @@
 use sea_orm::{ConnectionTrait as _, DatabaseBackend, QueryResult, Statement};
 
 use super::candidates::Way;
+use super::planning::Planning;
 use super::{Dialect, Error, Repository, Start};
 use crate::domain::query::Query;
 
@@ -31,12 +32,13 @@ impl Repository {
         limit: u64,
         run: bool,
     ) -> Result<Vec<Explained>, Error> {
-        let reader = self.readers.soon(Some(query.selection.namespace)).await?;
+        let planning = Planning::of_pages(query);
+        let reader = self.readers.soon(Some(query.selection.namespace), planning).await?;
         let way = self.way_by(&reader, &query.selection, &query.sort, limit).await?;
         let prefix = match (self.dialect, run) {
             (Dialect::Sqlite, _) => "EXPLAIN QUERY PLAN ",
-            (Dialect::Postgres, false) => "EXPLAIN ",
-            (Dialect::Postgres, true) => "EXPLAIN (ANALYZE, BUFFERS) ",
+            (Dialect::Postgres, false) => "EXPLAIN (SETTINGS) ",
+            (Dialect::Postgres, true) => "EXPLAIN (ANALYZE, BUFFERS, SETTINGS) ",
         };
         let mut explained = Vec::new();
         for statement in self.page_statements(query, &way, start, limit) {

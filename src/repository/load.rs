@@ -49,7 +49,11 @@ impl Repository {
         let pools = match self.dialect {
             Dialect::Sqlite => vec![readers, writer, aside],
             // Who reads and who writes have one pool.
-            Dialect::Postgres => vec![PoolLoad { name: "main", ..writer }, aside],
+            Dialect::Postgres => {
+                let keeping = self.readers.keeping_plans().map(std::slice::from_ref);
+                let keeping = self.pool_load("plans", keeping.unwrap_or_default());
+                vec![PoolLoad { name: "main", ..writer }, keeping, aside]
+            }
         };
         Load { pools, reading: self.readers.load(), writing: self.writes.load() }
     }

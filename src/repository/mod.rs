@@ -30,6 +30,7 @@ mod load;
 mod maintenance;
 mod metering;
 mod namespaces;
+mod planning;
 mod random;
 mod read;
 mod readers;

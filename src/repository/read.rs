@@ -11,6 +11,7 @@ use super::entity::interaction::{Column, Entity, Part};
 use super::keyset::{self, Run};
 use super::metering::shape::Shape;
 use super::metering::{Operation, Timed};
+use super::planning::Planning;
 use super::readers::Reader;
 use super::{Dialect, Error, Repository};
 use crate::domain::access::NamespaceId;
@@ -21,6 +22,14 @@ use crate::failpoint::left_out;
 
 /// Where a list goes on.
 pub type Start = Option<Position>;
+
+/// What is asked where one row is the answer.
+struct Question<'a> {
+    operation: Operation,
+    shape: Shape<'a>,
+    namespace: NamespaceId,
+    planning: Planning,
+}
 
 impl Repository {
     /// The next interactions of `query` after `start`, encoded, in order: at most `limit`, and no
@@ -47,7 +56,8 @@ impl Repository {
         max_bytes: usize,
     ) -> Result<Vec<Bytes>, Error> {
         let Query { selection, sort } = query;
-        let reader = self.readers.soon(Some(selection.namespace)).await?;
+        let planning = Planning::of_pages(query);
+        let reader = self.readers.soon(Some(selection.namespace), planning).await?;
         let shape = Shape::Some { selection, sort: Some(sort), limit };
         let mut timed = self.timed(Operation::Page, shape);
         let way = self.way_by(&reader, selection, sort, limit).await?;
@@ -117,14 +127,19 @@ impl Repository {
         let compiler = self.compiler(selection.namespace);
         let run = keyset::whole(compiler, sort, start.as_ref());
         let shape = Shape::Some { selection, sort: Some(sort), limit: place };
-        let row =
-            self.read_one(Operation::Skip, shape, selection.namespace, async |reader, timed| {
-                let way = self.way_by(reader, selection, sort, place).await?;
-                timed.by(way.name());
-                let mut select = narrowed(&selected(compiler, selection, sort, &way), run);
-                select.limit(1).offset(place.saturating_sub(1));
-                Ok(select)
-            });
+        let question = Question {
+            operation: Operation::Skip,
+            shape,
+            namespace: selection.namespace,
+            planning: Planning::of_pages(query),
+        };
+        let row = self.read_one(question, async |reader, timed| {
+            let way = self.way_by(reader, selection, sort, place).await?;
+            timed.by(way.name());
+            let mut select = narrowed(&selected(compiler, selection, sort, &way), run);
+            select.limit(1).offset(place.saturating_sub(1));
+            Ok(select)
+        });
         row.await?.map(|row| record(&row)).transpose()
     }
 
@@ -134,12 +149,17 @@ impl Repository {
     /// When the database fails.
     pub async fn count(&self, selection: &Selection) -> Result<u64, Error> {
         let shape = Shape::Some { selection, sort: None, limit: 0 };
-        let counted =
-            self.read_one(Operation::Count, shape, selection.namespace, async |reader, timed| {
-                let way = self.way_to_all_by(reader, selection).await?;
-                timed.by(way.name());
-                Ok(self.count_statement(selection, &way))
-            });
+        let question = Question {
+            operation: Operation::Count,
+            shape,
+            namespace: selection.namespace,
+            planning: Planning::Anew,
+        };
+        let counted = self.read_one(question, async |reader, timed| {
+            let way = self.way_to_all_by(reader, selection).await?;
+            timed.by(way.name());
+            Ok(self.count_statement(selection, &way))
+        });
         let count = counted.await?.map(|row| row.try_get_by_index::<i64>(0));
         let count = count.transpose()?.unwrap_or_default();
         Ok(u64::try_from(count).unwrap_or_default())
@@ -167,20 +187,20 @@ impl Repository {
         let window = Window { visible_since, recorded_before: None };
         let mut select = in_namespace(self.compiler(namespace), window);
         select.and_where(Expr::col(Column::InteractionId).eq(id));
-        let one = Shape::One;
-        let row = self.read_one(Operation::Get, one, namespace, async |_, _| Ok(select)).await?;
+        let (operation, shape, planning) = (Operation::Get, Shape::One, Planning::Once);
+        let question = Question { operation, shape, namespace, planning };
+        let row = self.read_one(question, async |_, _| Ok(select)).await?;
         row.map(|row| record(&row)).transpose()
     }
 
     async fn read_one(
         &self,
-        operation: Operation,
-        shape: Shape<'_>,
-        namespace: NamespaceId,
+        question: Question<'_>,
         select: impl AsyncFnOnce(&Reader, &mut Timed<'_>) -> Result<SelectStatement, Error>,
     ) -> Result<Option<QueryResult>, Error> {
+        let Question { operation, shape, namespace, planning } = question;
         let answer = async {
-            let reader = self.readers.soon(Some(namespace)).await?;
+            let reader = self.readers.soon(Some(namespace), planning).await?;
             let mut timed = self.timed(operation, shape);
             let select = select(&reader, &mut timed).await?;
             let row = reader.query_one(&select).await?;

@@ -8,6 +8,7 @@ use sea_orm::DatabaseConnection;
 
 use super::callers::Caller;
 use super::metering::{METERS, waited};
+use super::planning::Planning;
 use super::turns::{Party, Room, Turn, Turns};
 use super::{Error, TurnsLoad};
 
@@ -17,6 +18,8 @@ pub(super) struct Readers {
     turns: Turns,
     /// Pools of one connection each, or one pool of as many as there are turns.
     pools: Arc<[DatabaseConnection]>,
+    /// Where plans are kept, a pool of as many as there are turns besides.
+    keeping_plans: Option<DatabaseConnection>,
     /// Which of the pools of one connection nobody has. The one that was given back last comes first: it
     /// has read what is asked for next. Those whose query may still run come last, so that it has time
     /// to end.
@@ -38,21 +41,31 @@ pub(super) struct Reader {
 impl Readers {
     /// Turns on the connections of one pool, which has as many as there is room for.
     pub(super) fn on_one_pool(room: Room, pool: DatabaseConnection) -> Self {
-        Self { turns: Turns::new(room), pools: Arc::new([pool]), free: Arc::default() }
+        let (turns, pools) = (Turns::new(room), Arc::new([pool]));
+        Self { turns, pools, keeping_plans: None, free: Arc::default() }
+    }
+
+    /// The same, with another pool for what is planned once.
+    pub(super) fn with_plans_kept_by(self, pool: DatabaseConnection) -> Self {
+        Self { keeping_plans: Some(pool), ..self }
     }
 
     /// Turns on connections of which each is a pool of its own; as many as there is room for.
     pub(super) fn on_pools(room: Room, pools: Vec<DatabaseConnection>) -> Self {
-        let free = (0..pools.len()).collect();
-        Self { turns: Turns::new(room), pools: pools.into(), free: Arc::new(Mutex::new(free)) }
+        let (turns, free) = (Turns::new(room), (0..pools.len()).collect());
+        Self { turns, pools: pools.into(), keeping_plans: None, free: Arc::new(Mutex::new(free)) }
     }
 
     /// A connection for a call that somebody waits for.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when none is free within two seconds.
-    pub(super) async fn soon(&self, party: Party) -> Result<Reader, Error> {
+    pub(super) async fn soon(&self, party: Party, planning: Planning) -> Result<Reader, Error> {
         let turn = waited(&METERS.to_read, self.turns.soon(party)).await?;
+        if let (Planning::Once, Some(pool)) = (planning, &self.keeping_plans) {
+            let pool = pool.clone();
+            return Ok(Reader { pool, place: None, unfinished: false, _turn: turn });
+        }
         let place = lock(&self.free).pop_front();
         let pool = self.pools[place.unwrap_or_default()].clone();
         let place = place.map(|place| (Arc::clone(&self.free), place));
@@ -64,9 +77,14 @@ impl Readers {
         self.turns.load()
     }
 
-    /// The pools.
+    /// The pools, without that for what is planned once.
     pub(super) fn pools(&self) -> &[DatabaseConnection] {
         &self.pools
+    }
+
+    /// The pool for what is planned once, where there is one.
+    pub(super) fn keeping_plans(&self) -> Option<&DatabaseConnection> {
+        self.keeping_plans.as_ref()
     }
 }
 
@@ -121,7 +139,7 @@ mod tests {
         let room = Room { all: 3, one_namespace: 3, bulk: 0 };
         let pools = (0..3).map(|_| DatabaseConnection::default()).collect();
         let readers = Readers::on_pools(room, pools);
-        let take = || readers.soon(None).map(Result::unwrap);
+        let take = || readers.soon(None, Planning::Anew).map(Result::unwrap);
         let order = || async {
             let all = [take().await, take().await, take().await];
             // The last one is given back first here.

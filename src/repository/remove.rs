@@ -7,6 +7,7 @@ use super::candidates::Way;
 use super::entity::interaction::{Column, Entity, Part};
 use super::metering::Operation;
 use super::metering::shape::Shape;
+use super::planning::Planning;
 use super::read::{narrowed, selected, with_limit};
 use super::{Dialect, Error, Repository, keyset};
 use crate::domain::access::NamespaceId;
@@ -111,7 +112,7 @@ impl Repository {
         limit: u64,
     ) -> Result<Vec<Doomed>, Error> {
         let answer = async {
-            let reader = self.readers.soon(Some(selection.namespace)).await?;
+            let reader = self.readers.soon(Some(selection.namespace), Planning::Anew).await?;
             let shape = Shape::Some { selection, sort: None, limit };
             let mut timed = self.timed(Operation::FindToRemove, shape);
             let way = self.way_by(&reader, selection, &Sort::default(), limit).await?;

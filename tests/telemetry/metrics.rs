@@ -43,7 +43,7 @@ async fn calls_and_what_they_do_are_counted() {
         }
         let pool = match *name {
             "sqlite" => [("read", 4.0), ("write", 1.0), ("aside", 1.0)].as_slice(),
-            _ => &[("main", 20.0), ("aside", 2.0)],
+            _ => &[("main", 18.0), ("plans", 10.0), ("aside", 2.0)],
         };
         for (pool, most) in pool {
             let labels = [("pool", *pool)];

@@ -1,4 +1,5 @@
-//! PostgreSQL: one pool, with limits that the server enforces too.
+//! PostgreSQL: a pool for reading and writing and one that keeps plans, with limits that the server
+//! enforces too.
 
 use std::io::{self, ErrorKind};
 use std::time::Duration;
@@ -15,10 +16,12 @@ use crate::repository::turns::{Room, Turns};
 use crate::repository::{Dialect, Error, Repository};
 
 /// Who may read at a time, and who may write: each with a connection.
-const READS: Room = Room { all: 12, one_namespace: 9, bulk: 0 };
+const READS: Room = Room { all: 10, one_namespace: 8, bulk: 0 };
 const WRITES: Room = Room { all: 8, one_namespace: 6, bulk: 6 };
 /// Connections for these.
-const CONNECTIONS: u32 = 20;
+const CONNECTIONS: u32 = 18;
+/// Connections that keep plans, for the same reads.
+const KEEPING_PLANS: u32 = 10;
 /// Connections for short looks at keys and namespaces.
 const ASIDE: u32 = 2;
 /// How long the first connection may take.
@@ -36,13 +39,19 @@ const TEST_AFTER_IDLE: Duration = Duration::from_secs(1);
 /// notices within as long again. So queries given up one after the other never make the server run
 /// more than two for each connection of the pool.
 const GRACE: Duration = Duration::from_millis(100);
+/// Rows of interactions, by the server's statistics, from which plans are kept. Among fewer all indexes
+/// seem alike to the planner, and what it chose would last while the table grows.
+const ROWS_FOR_PLANS: f32 = 50_000.0;
+/// A connection that keeps plans is replaced after this long, so that soon after the table has grown
+/// all do.
+const PLANS_LIFETIME: Duration = Duration::from_secs(5 * 60);
 /// Prepared statements kept for each connection; a shape of query has one.
 const STATEMENTS: usize = 256;
 /// The oldest major version that the service is tested on.
 const OLDEST_VERSION: i32 = 15;
 
 /// All connections that a server takes.
-pub(in crate::repository) const WANTED: u32 = CONNECTIONS + ASIDE;
+pub(in crate::repository) const WANTED: u32 = CONNECTIONS + KEEPING_PLANS + ASIDE;
 
 /// Settings of a session. (Server configuration: chapter 20 of the PostgreSQL manual.)
 const SESSION: [(&str, &str); 9] = [
@@ -65,6 +74,14 @@ const SESSION: [(&str, &str); 9] = [
     ("TimeZone", "UTC"),
 ];
 
+/// What differs where plans are kept: the index is taken that has the order, so that a plan made with
+/// statistics that were off does no more harm than these.
+const KEEP_PLANS: [(&str, &str); 3] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_bitmapscan", "off"),
+];
+
 /// What differs while the schema is changed: building an index takes as long as it takes.
 const MIGRATION: [(&str, &str); 2] = [("statement_timeout", "0"), ("lock_timeout", "30s")];
 
@@ -74,12 +91,17 @@ pub(super) async fn connect(options: &PgConnectOptions) -> Result<Repository, Co
     let callers = Callers::new();
     let pool = returning(pool(CONNECTIONS), callers.clone());
     let pool = pool.connect_with(options.clone()).await.map_err(connection_error)?;
-    // Made when it is first needed.
+    // Made when they are first needed.
+    let keeping_plans = returning(self::pool(KEEPING_PLANS), callers.clone())
+        .max_lifetime(PLANS_LIFETIME)
+        .after_connect(|connection, _| Box::pin(keep_plans(connection)))
+        .connect_lazy_with(options.clone());
+    let keeping_plans = SqlxPostgresConnector::from_sqlx_postgres_pool(keeping_plans);
     let aside = self::pool(ASIDE).connect_lazy_with(options);
     let connection = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
     Ok(Repository {
         dialect: Dialect::Postgres,
-        readers: Readers::on_one_pool(READS, connection.clone()),
+        readers: Readers::on_one_pool(READS, connection.clone()).with_plans_kept_by(keeping_plans),
         writer: connection,
         aside: SqlxPostgresConnector::from_sqlx_postgres_pool(aside),
         writes: Turns::new(WRITES),
@@ -144,6 +166,20 @@ fn returning(pool: PgPoolOptions, callers: Callers) -> PgPoolOptions {
             }
         })
     })
+}
+
+/// Has a new connection keep its plans, unless the table is so small that they would be made by chance.
+/// That of Citus, whose rows are elsewhere, has none.
+async fn keep_plans(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let rows = "SELECT reltuples FROM pg_class WHERE oid = to_regclass('interactions')";
+    let rows: Option<f32> = sqlx::query_scalar(rows).fetch_optional(&mut *connection).await?;
+    if rows.is_some_and(|rows| rows >= ROWS_FOR_PLANS) {
+        for (setting, value) in KEEP_PLANS {
+            let set = "SELECT set_config($1, $2, false)";
+            sqlx::query(set).bind(setting).bind(value).execute(&mut *connection).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a server on which the service could not keep its promises. It is asked outside the pool,

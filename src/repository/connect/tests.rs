@@ -1,4 +1,5 @@
 use super::*;
+use crate::repository::planning::Planning;
 
 async fn empty() -> (Repository, tempfile::TempDir) {
     let directory = tempfile::tempdir().unwrap();
@@ -59,7 +60,7 @@ async fn a_query_ends_when_its_caller_leaves_and_leaves_the_next_one_alone() {
     // As many as one may have, all of which would never end.
     let endless = (0..3).map(|_| {
         let query = async {
-            let reader = repository.readers.soon(None).await.unwrap();
+            let reader = repository.readers.soon(None, Planning::Anew).await.unwrap();
             reader.query_one_raw(statement("")).await
         };
         tokio::time::timeout(Duration::from_millis(100), repository.callers.answer(query))
@@ -67,7 +68,7 @@ async fn a_query_ends_when_its_caller_leaves_and_leaves_the_next_one_alone() {
     assert!(futures::future::join_all(endless).await.iter().all(Result::is_err));
     let left = Instant::now();
     let short = (0..4).map(|_| async {
-        let reader = repository.readers.soon(None).await.unwrap();
+        let reader = repository.readers.soon(None, Planning::Anew).await.unwrap();
         let row = reader.query_one_raw(statement("LIMIT 100000")).await;
         row.unwrap().unwrap().try_get_by_index::<i64>(0).unwrap()
     });
