@@ -2,9 +2,10 @@
 //! prepares it once. Every column is one parameter, an array with an element for each row.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use sea_orm::sea_query::{DynIden, Expr, IntoIden, Query as Sql};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement, Value};
 
 use super::on_conflict;
 use crate::domain::access::NamespaceId;
@@ -26,17 +27,8 @@ impl Rows {
     ) -> Self {
         let mut arrays = Arrays::default();
         interactions.for_each(|new| arrays.add(namespace, new));
-        let (columns, values): (Vec<_>, Vec<_>) =
-            arrays.into_columns(namespace).into_iter().unzip();
-        let mut insert = Sql::insert();
-        insert.into_table(Entity).columns(columns);
-        // Set-returning functions in the list of a SELECT go on in step, and in order.
-        let mut select = Sql::select();
-        select.exprs(values);
-        // As many columns as values.
-        let _ = insert.select_from(select);
-        insert.on_conflict(on_conflict()).returning(Sql::returning().column(Column::InteractionId));
-        Self(DbBackend::Postgres.build(&insert))
+        let values = arrays.into_columns(namespace).map(|column| column.values);
+        Self(Statement::from_sql_and_values(DbBackend::Postgres, TEXT.as_str(), values))
     }
 
     pub(super) async fn insert(
@@ -47,6 +39,30 @@ impl Rows {
         let ids = inserted.iter().map(|row| row.try_get_by_index(0));
         Ok(ids.collect::<Result<_, _>>()?)
     }
+}
+
+/// The text of the statement. To build it anew for each batch would copy all of its values.
+static TEXT: LazyLock<String> = LazyLock::new(|| {
+    let namespace = NamespaceId(0);
+    let compiler = Compiler::of(Dialect::Postgres, namespace);
+    let columns = Arrays::default().into_columns(namespace);
+    let mut insert = Sql::insert();
+    insert.into_table(Entity).columns(columns.iter().map(|column| column.name.clone()));
+    // Set-returning functions in the list of a SELECT go on in step, and in order.
+    let mut select = Sql::select();
+    select.exprs(columns.map(|column| compiler.sql(column.each, [Expr::value(column.values)])));
+    // As many columns as values.
+    let _ = insert.select_from(select);
+    insert.on_conflict(on_conflict()).returning(Sql::returning().column(Column::InteractionId));
+    DbBackend::Postgres.build(&insert).sql
+});
+
+/// A column of the rows to be inserted.
+struct Filled {
+    name: DynIden,
+    /// What is selected into it, of the values as `?`.
+    each: &'static str,
+    values: Value,
 }
 
 /// The columns. An array has no NULL in it: where there is none, it has what no row can have.
@@ -118,8 +134,11 @@ impl Arrays {
         self.search_text.push(search::text(&lines));
     }
 
-    /// The columns, and what is to be selected into each.
-    fn into_columns(self, namespace: NamespaceId) -> Vec<(DynIden, Expr)> {
+    fn into_columns(self, namespace: NamespaceId) -> [Filled; 20] {
+        const PLAIN: &str = "UNNEST(?)";
+        const TEXT: &str = "NULLIF(UNNEST(?), '')";
+        const COUNT: &str = "NULLIF(UNNEST(?), -1)";
+        const SCORE: &str = "NULLIF(UNNEST(?), 'NaN')";
         let Self {
             interaction_id,
             timestamp_us,
@@ -141,44 +160,38 @@ impl Arrays {
             search_words,
             search_text,
         } = self;
-        let compiler = Compiler::of(Dialect::Postgres, namespace);
-        let each = |template: &str, array: Expr| compiler.sql(template, [array]);
-        let plain = |array: Expr| each("UNNEST(?)", array);
-        let text = |texts: Vec<String>| each("NULLIF(UNNEST(?), '')", Expr::value(texts));
-        let count = |counts: Vec<i32>| each("NULLIF(UNNEST(?), -1)", Expr::value(counts));
-        let score = each("NULLIF(UNNEST(?), 'NaN')", Expr::value(document_score));
-        let document = each("UNNEST(?)::jsonb", Expr::value(document));
-        let exact = each("NULLIF(UNNEST(?), '')::jsonb", Expr::value(document_exact));
-        let words = each("UNNEST(?)::tsvector", Expr::value(search_words));
-        vec![
-            (Column::NamespaceId.into_iden(), Expr::value(namespace.0)),
-            (Column::InteractionId.into_iden(), plain(Expr::value(interaction_id))),
-            (Column::TimestampUs.into_iden(), plain(Expr::value(timestamp_us))),
-            (Column::CreatedAtUs.into_iden(), plain(Expr::value(created_at_us))),
-            (Column::TypeMask.into_iden(), plain(Expr::value(type_mask))),
-            (Column::DocumentScore.into_iden(), score),
-            (Column::Position.into_iden(), count(position)),
-            (Column::ResultSetSize.into_iden(), count(result_set_size)),
-            (Column::FeatureId.into_iden(), text(feature_id)),
-            (Column::UserId.into_iden(), text(user_id)),
-            (Column::SessionId.into_iden(), text(session_id)),
-            (Column::ExecutionId.into_iden(), text(execution_id)),
-            (Column::RetrieverId.into_iden(), text(retriever_id)),
-            (Column::FeatureUri.into_iden(), text(feature_uri)),
-            (Column::ContentHash.into_iden(), plain(Expr::value(content_hash))),
-            (Column::Record.into_iden(), plain(Expr::value(record))),
-            (Part::Document.into_iden(), document),
-            (Part::DocumentExact.into_iden(), exact),
-            (Part::SearchWords.into_iden(), words),
-            (Part::SearchText.into_iden(), plain(Expr::value(search_text))),
+        [
+            filled(Column::NamespaceId, "?", namespace.0),
+            filled(Column::InteractionId, PLAIN, interaction_id),
+            filled(Column::TimestampUs, PLAIN, timestamp_us),
+            filled(Column::CreatedAtUs, PLAIN, created_at_us),
+            filled(Column::TypeMask, PLAIN, type_mask),
+            filled(Column::DocumentScore, SCORE, document_score),
+            filled(Column::Position, COUNT, position),
+            filled(Column::ResultSetSize, COUNT, result_set_size),
+            filled(Column::FeatureId, TEXT, feature_id),
+            filled(Column::UserId, TEXT, user_id),
+            filled(Column::SessionId, TEXT, session_id),
+            filled(Column::ExecutionId, TEXT, execution_id),
+            filled(Column::RetrieverId, TEXT, retriever_id),
+            filled(Column::FeatureUri, TEXT, feature_uri),
+            filled(Column::ContentHash, PLAIN, content_hash),
+            filled(Column::Record, PLAIN, record),
+            filled(Part::Document, "UNNEST(?)::jsonb", document),
+            filled(Part::DocumentExact, "NULLIF(UNNEST(?), '')::jsonb", document_exact),
+            filled(Part::SearchWords, "UNNEST(?)::tsvector", search_words),
+            filled(Part::SearchText, PLAIN, search_text),
         ]
     }
+}
+
+fn filled(name: impl IntoIden, each: &'static str, values: impl Into<Value>) -> Filled {
+    Filled { name: name.into_iden(), each, values: values.into() }
 }
 
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use sea_orm::Value;
 
     use super::*;
     use crate::domain::interaction::Interaction;
@@ -208,13 +221,16 @@ mod tests {
     }
 
     #[test]
-    fn the_text_is_the_same_for_any_number_of_rows() {
+    fn every_parameter_of_the_text_has_its_values() {
         let rows = ["a", "b", "c"].map(new);
-        let Rows(one) = Rows::of(NamespaceId(1), rows.iter().take(1));
-        let Rows(three) = Rows::of(NamespaceId(2), rows.iter());
-        assert_eq!(one.sql, three.sql);
-        let values = three.values.unwrap().0;
+        let Rows(Statement { sql, values, .. }) = Rows::of(NamespaceId(2), rows.iter());
+        let values = values.unwrap().0;
         assert_eq!(values.len(), 20);
         assert_eq!(values[1], Value::from(["a", "b", "c"].map(str::to_owned).to_vec()));
+        // In their order, each once.
+        let named = sql.match_indices('$').map(|(at, _)| {
+            sql[at + 1..].chars().take_while(char::is_ascii_digit).collect::<String>()
+        });
+        assert!(named.eq((1..=20).map(|number| number.to_string())), "{sql}");
     }
 }
