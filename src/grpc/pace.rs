@@ -51,23 +51,17 @@ impl Pace {
         }
     }
 
-    /// Room for an answer to one of the requests that `waiting` tells of; `None` when nobody will take
-    /// it. Goes on through a shutdown, so that what was received is answered. As long as no request
-    /// waits, the client has all the time that it likes.
+    /// Room for the answer to a request that waits; `None` when nobody will take it. Goes on through a
+    /// shutdown, so that what was received is answered.
     pub(super) async fn room_for_answer<'a, T>(
         &self,
         sender: &'a Sender<T>,
-        waiting: impl Fn() -> bool,
     ) -> Result<Option<Permit<'a, T>>, ApiError> {
-        let room = sender.reserve();
-        tokio::pin!(room);
-        loop {
-            tokio::select! {
-                biased;
-                () = passed(self.deadline) => return Err(ApiError::DeadlineExceeded),
-                room = &mut room => return Ok(room.ok()),
-                () = sleep(self.limits.idle) => if waiting() { return Err(self.stalled()) },
-            }
+        tokio::select! {
+            biased;
+            () = passed(self.deadline) => Err(ApiError::DeadlineExceeded),
+            room = sender.reserve() => Ok(room.ok()),
+            () = sleep(self.limits.idle) => Err(self.stalled()),
         }
     }
 

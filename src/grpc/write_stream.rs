@@ -1,10 +1,15 @@
 //! WriteInteractions: batches in, answers out, in order.
 //!
-//! Two batches of a stream are worked on at a time: while one is being written, the next is decoded,
-//! checked and prepared. No more is taken from the client meanwhile, so flow control slows it down.
-//! One after the other they are written, so that of two batches the earlier one comes first.
+//! On PostgreSQL two batches of a stream are written at a time, so that the database need not wait for
+//! the service between them; meanwhile the next is decoded, checked and prepared. No more is taken from
+//! the client, so flow control slows it down. Of two batches with an id in common the earlier one is
+//! written first.
 
-use futures::{FutureExt as _, Stream};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use futures::stream::FuturesOrdered;
+use futures::{Stream, StreamExt as _};
 use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
 use tracing::Span;
@@ -22,7 +27,15 @@ use super::{deadline, status, transport_status};
 use crate::domain::time;
 use crate::domain::violation::Violations;
 use crate::failpoint::failpoint;
-use crate::repository::{Outcome, Repository, Taken};
+use crate::repository::{Batch, Dialect, Outcome, Repository, Taken};
+
+/// Batches of one stream that are being written at a time. SQLite has one writer.
+fn written_at_once(dialect: Dialect) -> usize {
+    match dialect {
+        Dialect::Sqlite => 1,
+        Dialect::Postgres => 2,
+    }
+}
 
 /// What a stream works with.
 pub(super) struct Work {
@@ -38,12 +51,13 @@ pub(super) fn stream(
     work: Work,
     requests: Streaming<WriteInteractionsRequest>,
 ) -> impl Stream<Item = Result<WriteInteractionsResponse, Status>> + Send {
-    let (answers, receiver) = mpsc::channel(1);
+    let at_once = written_at_once(work.repository.dialect());
+    let (answers, receiver) = mpsc::channel(at_once);
     let task = async move {
-        // At most one waits here while another is being written.
+        // At most one waits here while others are being written.
         let (ready, batches) = mpsc::channel(1);
         let preparing = prepare_all(&work, requests, ready);
-        let writing = write_all(&work, batches, answers);
+        let writing = write_all(&work, at_once, batches, answers);
         // Whoever of the two ends on its own closes the channel between them.
         tokio::pin!(preparing, writing);
         tokio::select! {
@@ -98,40 +112,73 @@ async fn prepare(work: &Work, request: WriteInteractionsRequest) -> Result<Recei
     checked.await.unwrap_or_else(|_| Err(panicked()))
 }
 
-/// Writes batches one after the other and answers each when it is durable.
+/// Writes batches and answers each when it is durable, in order.
 async fn write_all(
     work: &Work,
+    at_once: usize,
     mut batches: mpsc::Receiver<Result<Received, ApiError>>,
     answers: mpsc::Sender<WriteInteractionsResponse>,
 ) -> Result<(), ApiError> {
-    // Room first, then the write: what is not answered is not to be far ahead of what is.
-    while let Some(room) = work.pace.room_for_answer(&answers, || !batches.is_empty()).await?
-        && let Some(batch) = in_time(work, batches.recv().map(Option::transpose)).await?
-    {
-        let answer = in_time(work, write(&work.repository, batch)).await?;
-        failpoint("before-answer").await;
-        room.send(answer);
+    // Those that are being written; the batches of these; and the one that comes after them.
+    let (mut written, mut writing, mut next) = (FuturesOrdered::new(), VecDeque::new(), None);
+    let mut end = None;
+    loop {
+        if written.is_empty()
+            && next.is_none()
+            && let Some(end) = end
+        {
+            return end;
+        }
+        let room_beside = written.len() < at_once;
+        let may_begin = room_beside && next.as_ref().is_some_and(|next| is_apart(next, &writing));
+        tokio::select! {
+            biased;
+            () = deadline::passed(work.pace.deadline) => return Err(ApiError::DeadlineExceeded),
+            Some((room, answer)) = written.next() => {
+                let (room, answer): (mpsc::Permit<'_, _>, Result<_, _>) = (room, answer);
+                writing.pop_front();
+                let answer = answer?;
+                failpoint("before-answer").await;
+                room.send(answer);
+            }
+            // Room first, then the write: what is not answered is not to be far ahead of what is.
+            room = work.pace.room_for_answer(&answers), if may_begin => {
+                let Some(room) = room? else { return Ok(()) };
+                if let Some(Received { request_id, refused, batch }) = next.take() {
+                    let batch = Arc::new(batch);
+                    writing.push_back(Arc::clone(&batch));
+                    written.push_back(async move {
+                        (room, write(&work.repository, request_id, refused, &batch).await)
+                    });
+                }
+            }
+            received = batches.recv(), if room_beside && next.is_none() && end.is_none() => {
+                match received {
+                    Some(Ok(received)) => next = Some(received),
+                    Some(Err(error)) => end = Some(Err(error)),
+                    None => end = Some(Ok(())),
+                }
+            }
+        }
     }
-    Ok(())
 }
 
-async fn in_time<T>(
-    work: &Work,
-    step: impl Future<Output = Result<T, ApiError>>,
-) -> Result<T, ApiError> {
-    deadline::within(work.pace.deadline, step).await
+/// Whether a batch can be written beside those of `writing`: no id of it is one of theirs.
+fn is_apart(next: &Received, writing: &VecDeque<Arc<Batch>>) -> bool {
+    writing.iter().all(|batch| !next.batch.shares_an_id_with(batch))
 }
 
 async fn write(
     repository: &Repository,
-    received: Received,
+    request_id: String,
+    refused: Vec<Option<(String, Violations)>>,
+    batch: &Batch,
 ) -> Result<WriteInteractionsResponse, ApiError> {
-    let Received { request_id, refused, batch } = received;
     METERS.invalid.increment(refused.iter().flatten().count() as u64);
     let fates = if batch.interactions().is_empty() {
         Vec::new()
     } else {
-        repository.record_each(&batch).await?
+        repository.record_each(batch).await?
     };
     let mut written = batch.interactions().iter().zip(fates);
     let results = refused.into_iter().enumerate().map(|(place, refused)| match refused {

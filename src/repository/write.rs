@@ -1,5 +1,6 @@
 //! Recording: many interactions in one transaction, each at most once.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -101,6 +102,28 @@ impl Batch {
     #[must_use]
     pub fn interactions(&self) -> &[NewInteraction] {
         &self.interactions
+    }
+
+    /// Whether some interaction has the same id in both.
+    #[must_use]
+    pub fn shares_an_id_with(&self, other: &Self) -> bool {
+        // Both are in order.
+        let (mut ours, mut theirs) = (self.ids(), other.ids());
+        let (mut our, mut their) = (ours.next(), theirs.next());
+        while let (Some(one), Some(another)) = (our, their) {
+            match one.cmp(another) {
+                Ordering::Less => our = ours.next(),
+                Ordering::Greater => their = theirs.next(),
+                Ordering::Equal => return true,
+            }
+        }
+        false
+    }
+
+    /// Every id, once, in order.
+    fn ids(&self) -> impl Iterator<Item = &str> {
+        let firsts = self.firsts.iter();
+        firsts.map(|place| self.interactions[*place].interaction.interaction_id.as_str())
     }
 }
 

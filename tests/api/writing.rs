@@ -77,6 +77,78 @@ async fn every_batch_is_answered_in_order_and_every_item_on_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_batches_with_an_id_in_common_the_first_one_is_recorded() {
+    for (database, service) in services().await {
+        let server = SocketServer::start(&database.url).await;
+        let mut client = server.client(&service.secret).await;
+        let (ok, taken) = ((Code::Ok, false), (Code::AlreadyExists, false));
+        let mut requests = Vec::new();
+        for number in 0..60 {
+            // In the middle of one, and at either end of the other.
+            let id = 10 * number + 5;
+            let moved = |position| proto::Interaction { position: Some(position), ..click(id) };
+            requests.push(batch("", (10 * number..10 * number + 8).map(click).collect()));
+            requests.push(batch("", vec![moved(77), click(10 * number + 8)]));
+            requests.push(batch("", vec![click(10 * number + 9), moved(78)]));
+        }
+        let (answers, error) = write_all(&mut client, requests).await;
+        assert!(error.is_none(), "{error:?}");
+        for answers in answers.chunks(3) {
+            assert_eq!(codes(&answers[0]), [ok; 8], "{}", database.name);
+            assert_eq!(codes(&answers[1]), [taken, ok], "{}", database.name);
+            assert_eq!(codes(&answers[2]), [ok, taken], "{}", database.name);
+        }
+        server.stop().await;
+        database.remove().await;
+    }
+}
+
+/// PostgreSQL writes one batch while another waits for somebody else; SQLite has one writer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_is_written_beside_the_one_before_it_and_answered_after_it() {
+    use sqlx::Connection as _;
+    for (database, service) in services().await {
+        if database.url.starts_with("sqlite") {
+            database.remove().await;
+            continue;
+        }
+        let server = SocketServer::start(&database.url).await;
+        let mut client = server.client(&service.secret).await;
+        service.record(vec![click(1)]).await;
+        // Whoever inserts this id waits for what becomes of the transaction.
+        let mut other = sqlx::PgConnection::connect(&database.url).await.unwrap();
+        sqlx::query("BEGIN").execute(&mut other).await.unwrap();
+        let rename = "UPDATE interactions SET interaction_id = $1 WHERE interaction_id = $2";
+        let rename = sqlx::query(rename).bind(click(50).interaction_id);
+        rename.bind(click(1).interaction_id).execute(&mut other).await.unwrap();
+        let (sender, receiver) = mpsc::channel(1);
+        let call = client.write_interactions(ReceiverStream::new(receiver)).await.unwrap();
+        let mut answers = call.into_inner();
+        sender.send(batch("waits", vec![click(50)])).await.unwrap();
+        sender.send(batch("does not", vec![click(60)])).await.unwrap();
+        let recorded = async {
+            while service.count(proto::CountInteractionsRequest::default()).await < 2 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), recorded).await.unwrap();
+        let early = tokio::time::timeout(Duration::from_millis(200), answers.message()).await;
+        assert!(early.is_err(), "answered before the batch before it: {early:?}");
+        sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+        drop(sender);
+        for name in ["waits", "does not"] {
+            let answer = answers.message().await.unwrap().unwrap();
+            assert_eq!(answer.request_id, name);
+            assert_eq!(codes(&answer), [(Code::Ok, false)]);
+        }
+        assert!(answers.message().await.unwrap().is_none());
+        other.close().await.unwrap();
+        server.stop().await;
+        database.remove().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_a_batch_ends_the_stream_after_the_answers_before_it() {
     for (database, service) in services().await {
         let server = SocketServer::start(&database.url).await;
@@ -158,7 +230,7 @@ async fn a_sender_is_slowed_down_to_the_pace_of_the_database() {
             }
             sent += 1;
         }
-        // Two that are worked on, and what the windows of HTTP/2 and the client itself hold.
+        // Three that are worked on, and what the windows of HTTP/2 and the client itself hold.
         assert!(sent <= 8, "{}: {sent} batches were taken", database.name);
         lock.release().await;
         let rest = tokio::spawn(async move {
