@@ -4,6 +4,8 @@
 //! where they are selective, and along the order of the list where they are not. No page is read by
 //! walking a whole namespace.
 
+use std::sync::LazyLock;
+
 use crate::support::database::{TestDatabase, databases};
 use crate::support::service::TestService;
 use interactions::domain::access::NamespaceId;
@@ -26,7 +28,11 @@ use serde_json::{Value, json};
 
 use crate::support::typed::proto_struct;
 
-const ROWS: u32 = 100_000;
+/// Interactions of the largest namespace, unless `INTERACTIONS_TEST_PLAN_ROWS` has another number.
+static ROWS: LazyLock<u32> = LazyLock::new(|| match std::env::var("INTERACTIONS_TEST_PLAN_ROWS") {
+    Ok(rows) => rows.parse().unwrap(),
+    Err(_) => 100_000,
+});
 const START: i64 = 1_735_689_600;
 
 /// A skewed namespace: few users and features do most of it, most rows are impressions, and one in
@@ -76,17 +82,21 @@ struct Loaded {
     database: TestDatabase,
     connection: DatabaseConnection,
     namespace: NamespaceId,
+    /// One of a few rows.
+    smallest: NamespaceId,
 }
 
 async fn loaded() -> Vec<Loaded> {
     let mut loaded = Vec::new();
     for database in databases().await {
+        let mut smallest = NamespaceId(0);
         for (number, name) in (0..).zip(["small", "smaller"]) {
             let service = TestService::new(&database.repository, name).await;
             service.record((0..60 >> number).map(interaction).collect()).await;
+            smallest = service.namespace;
         }
         let service = TestService::new(&database.repository, "large").await;
-        for batch in (0..ROWS).collect::<Vec<_>>().chunks(1_000) {
+        for batch in (0..*ROWS).collect::<Vec<_>>().chunks(1_000) {
             service.record(batch.iter().copied().map(interaction).collect()).await;
         }
         // The one setting of the service's own connections that plans depend on here: values are
@@ -102,7 +112,7 @@ async fn loaded() -> Vec<Loaded> {
             Dialect::Sqlite => "PRAGMA optimize",
         };
         connection.execute_unprepared(analyze).await.unwrap();
-        loaded.push(Loaded { database, connection, namespace: service.namespace });
+        loaded.push(Loaded { database, connection, namespace: service.namespace, smallest });
     }
     loaded
 }
@@ -178,7 +188,7 @@ fn planned_once(loaded: &Loaded) -> Vec<(String, Query, Start, String)> {
         filters
             .push((json!({ "AND": [{ field: value }, range] }), format!("interactions_{field}")));
     }
-    let middle = i64::from(ROWS / 2);
+    let middle = i64::from(*ROWS / 2);
     let time = KeyValue::Integer((START + middle) * 1_000_000);
     let middle = Position(vec![time, KeyValue::Text(format!("i{middle:08}"))]);
     let mut all = Vec::new();
@@ -349,7 +359,7 @@ impl Expectations<'_> {
 
     /// Every sortable column, from the start and from the middle, in both directions.
     fn sorts(&mut self) {
-        let middle = i64::from(ROWS / 2);
+        let middle = i64::from(*ROWS / 2);
         let time = KeyValue::Integer((START + middle) * 1_000_000);
         let id = KeyValue::Text(format!("i{middle:08}"));
         let text = |text: &str| KeyValue::Text(text.to_owned());
@@ -401,7 +411,7 @@ fn parsed(filter: &Value) -> Filter {
 /// a whole namespace: there are as many batches as it takes.
 async fn removals(loaded: &Loaded) -> Vec<(&'static str, &'static str, SelectStatement)> {
     let window = Window { visible_since: None, recorded_before: Some(i64::MAX / 2) };
-    let middle = i64::from(ROWS / 2);
+    let middle = i64::from(*ROWS / 2);
     let time = (START + middle) * 1_000_000;
     let position = Position(vec![KeyValue::Integer(time), KeyValue::Text(format!("i{middle:08}"))]);
     let of = |filter| Selection { window, ..loaded.query(filter, "", &[]).selection };
@@ -447,6 +457,25 @@ async fn settings(loaded: &Loaded, query: &Query) -> String {
     let explained = repository.explain(query, &None, 101, false).await.unwrap();
     repository.close().await;
     explained[0].plan.iter().find(|line| line.starts_with("Settings:")).unwrap().clone()
+}
+
+/// The order of the list is that of an index within one value of what it is sorted by first, and so
+/// no more than that is read for its first page.
+async fn first_pages_that_sort(loaded: &Loaded) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for field in ["position", "result_set_size", "retriever_id", "document_score", "session_id"] {
+        for direction in [Direction::Ascending, Direction::Descending] {
+            let keys = [(field, direction), ("timestamp", direction)];
+            let query = loaded.query(Filter::EVERYTHING, "", &keys);
+            let explained = loaded.database.repository.explain(&query, &None, 11, false).await;
+            let explained = explained.unwrap();
+            let plan = explained[0].plan.join("\n");
+            if ["Sort", "TEMP B-TREE"].iter().any(|sort| plan.contains(sort)) {
+                wrong.push(format!("{field} {direction:?} sorts:\n{plan}"));
+            }
+        }
+    }
+    wrong
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -530,7 +559,17 @@ async fn requests_are_answered_by_their_index() {
                     wrong.push(format!("{what} is not answered by {index}:\n{plan}"));
                 }
             }
+            // In a small namespace any index will do, as long as none reads what is another's.
+            let mut query = query.clone();
+            query.selection.namespace = loaded.smallest;
+            for plan in loaded.plans(&query, start).await {
+                let (_, chosen) = plan.split_once('\n').unwrap();
+                if format!("\n{chosen}").contains(walk) {
+                    wrong.push(format!("{what} walks all namespaces:\n{plan}"));
+                }
+            }
         }
+        wrong.extend(first_pages_that_sort(&loaded).await);
         for (what, index, statement) in removals(&loaded).await {
             let plan = loaded.plan(loaded.database.repository.render(&statement)).await;
             let sorts = ["Sort", "TEMP B-TREE"].iter().any(|sort| plan.contains(sort));

@@ -40,8 +40,9 @@ impl Repository {
             (Dialect::Postgres, false) => "EXPLAIN (SETTINGS) ",
             (Dialect::Postgres, true) => "EXPLAIN (ANALYZE, BUFFERS, SETTINGS) ",
         };
+        let start = self.beginning(&reader, query, start).await?;
         let mut explained = Vec::new();
-        for statement in self.page_statements(query, &way, start, limit) {
+        for statement in self.page_statements(query, &way, &start, limit) {
             let statement = self.render(&statement);
             let text = statement.to_string();
             let Statement { sql, values, db_backend } = statement;

@@ -16,6 +16,7 @@ mod candidates;
 mod condition;
 mod connect;
 mod document;
+mod edge;
 mod entity;
 mod error;
 mod examine;

@@ -64,7 +64,8 @@ impl Repository {
         timed.by(way.name());
         let mut records = Vec::new();
         let mut weight = 0;
-        for statement in self.page_statements(query, &way, start, limit) {
+        let start = self.beginning(&reader, query, start).await?;
+        for statement in self.page_statements(query, &way, &start, limit) {
             let Some(room) = limit.checked_sub(records.len() as u64).filter(|room| *room > 0)
             else {
                 break;
