@@ -42,6 +42,27 @@ impl Job {
         Self::Ingest4,
     ];
 
+    /// Whether it is one that two servers can be compared by; the others have an anchor in the same
+    /// server, or none.
+    pub(crate) fn is_of_servers(self) -> bool {
+        match self {
+            Self::Newest1
+            | Self::Newest16
+            | Self::Session16
+            | Self::Stream
+            | Self::RareType
+            | Self::AbsentValue
+            | Self::RareWord
+            | Self::Ingest1
+            | Self::Ingest4 => true,
+            Self::DepthTimestamp
+            | Self::DepthPosition
+            | Self::DepthPositionDown
+            | Self::Memory
+            | Self::Memory8 => false,
+        }
+    }
+
     /// What `--only` calls it, and what it does.
     pub(crate) fn names(self) -> (&'static str, &'static str) {
         match self {

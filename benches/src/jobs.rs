@@ -15,7 +15,7 @@ use sqlx::PgPool;
 
 use crate::anchors::{self, Drawn, Pace, Pgbench, Rusqlite, Sql};
 use crate::bars::Job;
-use crate::client::{Ask, Asks, Reach, Span};
+use crate::client::{Ask, Asks, Haul, Reach, Span};
 use crate::copying;
 use crate::data::{self, Events, RARE_TYPE, RARE_WORDS};
 use crate::load::Loaded;
@@ -56,6 +56,8 @@ pub(crate) struct Bench {
     pub(crate) loaded: Loaded,
     pub(crate) anchor: Anchor,
     pub(crate) reach: Reach,
+    /// Another program that serves the same database, and is the anchor then.
+    pub(crate) other: Option<Other>,
     /// Kept for as long as it is asked.
     pub(crate) _server: Server,
     pub(crate) program: PathBuf,
@@ -66,6 +68,14 @@ pub(crate) struct Bench {
     pub(crate) ingested: u64,
 }
 
+/// A server that the service is compared with.
+#[derive(Debug)]
+pub(crate) struct Other {
+    pub(crate) reach: Reach,
+    /// Kept for as long as it is asked.
+    pub(crate) _server: Server,
+}
+
 impl Bench {
     pub(crate) fn dialect(&self) -> Dialect {
         self.loaded.repository.dialect()
@@ -73,6 +83,11 @@ impl Bench {
 
     /// Measures a job once, and its anchor right after it.
     pub(crate) async fn measure(&self, job: Job, round: usize) -> anyhow::Result<Round> {
+        if let Some(other) = &self.other {
+            let figure = self.figure(job, &self.reach, round, "").await?;
+            let anchor = self.figure(job, &other.reach, round, "-other").await?;
+            return Ok(Round { figure, anchor: Some(anchor) });
+        }
         match job {
             Job::Newest1 => {
                 let figure = self.reach.median(&newest(), self.span).await?;
@@ -101,6 +116,35 @@ impl Bench {
         }
     }
 
+    /// What a job comes to at one server. What it records goes by this name besides.
+    async fn figure(
+        &self,
+        job: Job,
+        reach: &Reach,
+        round: usize,
+        name: &str,
+    ) -> anyhow::Result<f64> {
+        match job {
+            Job::Newest1 => reach.median(&newest(), self.span).await,
+            Job::Newest16 => reach.rate(CLIENTS, &newest(), self.span).await,
+            Job::Session16 => {
+                let asks = session(self.loaded.totals.sessions[0]);
+                reach.rate(CLIENTS, &asks, self.span).await
+            }
+            Job::Stream => Ok(self.streamed(reach).await?.per_second()),
+            Job::RareType => reach.median(&rare_type(), self.span).await,
+            Job::AbsentValue => reach.median(&absent_value(), self.span).await,
+            Job::RareWord => reach.median(&rare_word(), self.span).await,
+            Job::Ingest1 => Ok(self.recorded(reach, 1, round, name).await?.1.per_second()),
+            Job::Ingest4 => Ok(self.recorded(reach, 4, round, name).await?.1.per_second()),
+            Job::DepthTimestamp
+            | Job::DepthPosition
+            | Job::DepthPositionDown
+            | Job::Memory
+            | Job::Memory8 => anyhow::bail!("compared with a bar, not with another server"),
+        }
+    }
+
     async fn rates(&self, asks: &Asks, sql: &Sql) -> anyhow::Result<Round> {
         let figure = self.reach.rate(CLIENTS, asks, self.span).await?;
         let anchor = self.anchor.run(sql, CLIENTS, self.span)?.per_second;
@@ -108,9 +152,8 @@ impl Bench {
     }
 
     async fn stream(&self) -> anyhow::Result<Round> {
-        let wanted = self.loaded.totals.rows[0].min(LONGEST_STREAM);
-        let figure = self.reach.stream(long_stream(), Duration::ZERO).await?;
-        anyhow::ensure!(figure.rows == wanted, "the stream has {} rows", figure.rows);
+        let figure = self.streamed(&self.reach).await?;
+        let wanted = figure.rows;
         let sql = self.newest_sql(LONGEST_STREAM)?;
         let anchor = match &self.anchor {
             Anchor::Postgres { pool, pgbench: _ } => {
@@ -123,6 +166,13 @@ impl Bench {
             }
         };
         Ok(Round { figure: figure.per_second(), anchor: Some(anchor) })
+    }
+
+    async fn streamed(&self, reach: &Reach) -> anyhow::Result<Haul> {
+        let wanted = self.loaded.totals.rows[0].min(LONGEST_STREAM);
+        let read = reach.stream(long_stream(), Duration::ZERO).await?;
+        anyhow::ensure!(read.rows == wanted, "the stream has {} rows", read.rows);
+        Ok(read)
     }
 
     async fn depth(&self, field: &str, direction: Direction) -> anyhow::Result<Round> {
@@ -159,11 +209,16 @@ impl Bench {
         Ok(Round { figure: each, anchor: None })
     }
 
-    async fn ingest(&self, streams: usize, round: usize) -> anyhow::Result<Round> {
-        let name = format!("ingest-{streams}-{round}");
-        let repository = &self.loaded.repository;
-        let namespace = repository.create_namespace(&name).await?.id.0;
-        let copied = repository.create_namespace(&format!("{name}-copied")).await?.id.0;
+    /// Records in a namespace of its own; tells which, and how long it took.
+    async fn recorded(
+        &self,
+        reach: &Reach,
+        streams: usize,
+        round: usize,
+        name: &str,
+    ) -> anyhow::Result<(i64, Haul)> {
+        let namespace = format!("ingest-{streams}-{round}{name}");
+        let id = self.loaded.repository.create_namespace(&namespace).await?.id.0;
         let events = Events::new(self.ingested, (streams + 100 * round) as u64);
         let events: Vec<_> = events.map(|event| event.interaction).collect();
         let mut batches = vec![Vec::new(); streams];
@@ -173,8 +228,14 @@ impl Bench {
                 interactions: batch.to_vec(),
             });
         }
-        let reach = Reach { namespace: name, ..self.reach.clone() };
-        let recorded = reach.record(batches).await?;
+        let reach = Reach { namespace, ..reach.clone() };
+        Ok((id, reach.record(batches).await?))
+    }
+
+    async fn ingest(&self, streams: usize, round: usize) -> anyhow::Result<Round> {
+        let (namespace, recorded) = self.recorded(&self.reach, streams, round, "").await?;
+        let copied = format!("ingest-{streams}-{round}-copied");
+        let copied = self.loaded.repository.create_namespace(&copied).await?.id.0;
         let anchor = match &self.anchor {
             Anchor::Postgres { pool, pgbench: _ } => {
                 let shares = u32::try_from(streams)?;

@@ -16,7 +16,7 @@ use interactions::repository::Dialect;
 use crate::anchors::{Pgbench, Rusqlite};
 use crate::bars::Job;
 use crate::client::{Reach, Span};
-use crate::jobs::{Anchor, Bench};
+use crate::jobs::{Anchor, Bench, Other};
 use crate::load::load;
 use crate::parts::Part;
 use crate::process::Server;
@@ -55,6 +55,10 @@ struct Arguments {
     /// One job, or `sqlite` or `postgres` for those of one database
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
+
+    /// Another build of the service, to be compared with in place of the databases
+    #[arg(long, hide = true)]
+    other: Option<PathBuf>,
 
     /// An empty PostgreSQL database
     #[arg(long, hide = true)]
@@ -119,12 +123,13 @@ async fn measure_all(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         benches.push(on_postgres(arguments, &size, scratch.path()).await?);
     }
     if arguments.only.as_deref() != Some("postgres") {
-        benches.push(on_sqlite(&size, scratch.path()).await?);
+        benches.push(on_sqlite(arguments, &size, scratch.path()).await?);
     }
     let jobs = Job::ALL.into_iter().filter(|job| match arguments.only.as_deref() {
         None | Some("sqlite" | "postgres") => true,
         Some(only) => job.names().0 == only,
     });
+    let jobs = jobs.filter(|job| arguments.other.is_none() || job.is_of_servers());
     let jobs: Vec<_> = jobs.collect();
     let lines = measure(&benches, &jobs, size.rounds).await?;
     let facts = facts(arguments, &size, &benches)?;
@@ -142,21 +147,22 @@ async fn on_postgres(arguments: &Arguments, size: &Size, scratch: &Path) -> anyh
     anchors::execute(&url, "CHECKPOINT").await?;
     let pgbench = Pgbench { bin: arguments.postgres_bin.clone(), url: url.clone() };
     let pool = anchors::postgres(&url, 4).await?;
-    bench(loaded, Anchor::Postgres { pgbench, pool }, url, size, scratch)
+    bench(loaded, Anchor::Postgres { pgbench, pool }, url, arguments, size, scratch)
 }
 
-async fn on_sqlite(size: &Size, scratch: &Path) -> anyhow::Result<Bench> {
+async fn on_sqlite(arguments: &Arguments, size: &Size, scratch: &Path) -> anyhow::Result<Bench> {
     let file = scratch.join("bench.sqlite3");
     let url = format!("sqlite:{}", file.display());
     eprintln!("SQLite:");
     let loaded = load(&url, size.rows).await?;
-    bench(loaded, Anchor::Sqlite(Rusqlite { file }), url, size, scratch)
+    bench(loaded, Anchor::Sqlite(Rusqlite { file }), url, arguments, size, scratch)
 }
 
 fn bench(
     loaded: load::Loaded,
     anchor: Anchor,
     url: String,
+    arguments: &Arguments,
     size: &Size,
     scratch: &Path,
 ) -> anyhow::Result<Bench> {
@@ -165,8 +171,17 @@ fn bench(
     let server = Server::start(&program, &url, scratch)?;
     let namespace = "bench-0".to_owned();
     let reach = Reach { address: server.address, key: loaded.key.clone(), namespace };
+    let other = match &arguments.other {
+        Some(program) => {
+            let server = Server::start(program, &url, scratch)?;
+            let reach = Reach { address: server.address, ..reach.clone() };
+            Some(Other { reach, _server: server })
+        }
+        None => None,
+    };
     let (span, ingested, scratch) = (size.span, size.ingested, scratch.to_owned());
-    Ok(Bench { loaded, anchor, reach, _server: server, program, url, scratch, span, ingested })
+    let _server = server;
+    Ok(Bench { loaded, anchor, reach, other, _server, program, url, scratch, span, ingested })
 }
 
 async fn measure(benches: &[Bench], jobs: &[Job], rounds: usize) -> anyhow::Result<Vec<Line>> {
@@ -183,8 +198,8 @@ async fn measure(benches: &[Bench], jobs: &[Job], rounds: usize) -> anyhow::Resu
                 let line = lines.entry((bench_place, job_place)).or_insert_with(|| Line {
                     job: format!("{database}: {text}"),
                     unit: job.unit(),
-                    anchor: job.anchor(dialect),
-                    bar: job.bar(dialect),
+                    anchor: bench.other.as_ref().map_or(job.anchor(dialect), |_| "the other"),
+                    bar: job.bar(dialect).filter(|_| bench.other.is_none()),
                     rounds: Vec::new(),
                 });
                 line.rounds.push(measured);
@@ -214,7 +229,7 @@ fn facts(arguments: &Arguments, size: &Size, benches: &[Bench]) -> anyhow::Resul
     let processor = processor.unwrap_or("processor unknown").trim_start_matches([' ', '\t', ':']);
     let largest = benches.first().map(|bench| bench.loaded.totals.rows[0]).unwrap_or_default();
     let (rows, rounds) = (size.rows, size.rounds);
-    Ok(vec![
+    let mut facts = vec![
         format!("{}, commit {}", jiff::Timestamp::now().round(jiff::Unit::Second)?, arguments.commit),
         format!("{cores} cores ({processor}), {memory} GiB; clients, service and database share them"),
         format!("{postgres} (fsync off), SQLite {} (synchronous FULL)", rusqlite::version()),
@@ -228,7 +243,12 @@ fn facts(arguments: &Arguments, size: &Size, benches: &[Bench]) -> anyhow::Resul
         "Memory is what slow streams add to the peak of a server, resident, that quick streams have warmed \
          up: its page caches are full."
             .to_owned(),
-    ])
+    ];
+    if arguments.other.is_some() {
+        // The rest is about anchors.
+        facts.truncate(4);
+    }
+    Ok(facts)
 }
 
 /// Writes the report and prints it; says whether a bar is missed.
@@ -243,7 +263,7 @@ fn write(
     let markdown = report::markdown(&title, facts, lines, &chart);
     print!("{markdown}");
     // A part is no report.
-    if arguments.only.is_none() {
+    if arguments.only.is_none() && arguments.other.is_none() {
         let reports = &arguments.reports;
         std::fs::create_dir_all(reports)?;
         std::fs::write(reports.join(&chart), report::chart(&title, lines))?;
