@@ -16,8 +16,10 @@ use sqlx::{Connection as _, PgPool};
 use crate::client::{Haul, Span, median};
 use crate::data::Dice;
 
-/// Settings that the service gives its own sessions, as far as plans depend on them.
-const SESSION: &str = "-c plan_cache_mode=force_custom_plan -c jit=off -c random_page_cost=1.1";
+/// Settings of the sessions in which the service reads what is measured beside pgbench, as far as plans
+/// depend on them: those are planned once.
+const SESSION: &str = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off \
+                       -c enable_bitmapscan=off -c jit=off -c random_page_cost=1.1";
 
 /// A statement, and which of its texts is drawn anew each time: a number up to a limit.
 #[derive(Debug, Clone)]
