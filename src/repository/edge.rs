@@ -9,15 +9,16 @@
 //! A row that is recorded in between with a greater one stands before the list's beginning, as it would
 //! a moment later.
 
-use sea_orm::sea_query::{Expr, ExprTrait, Order, Query as Sql, SelectStatement};
+use sea_orm::sea_query::{Expr, ExprTrait, Order, SelectStatement};
 use sea_orm::{ConnectionTrait as _, QueryResult};
 
-use super::entity::interaction::{Column, Entity};
+use super::condition::Compiler;
+use super::entity::interaction::Column;
+use super::read::in_namespace;
 use super::readers::Reader;
 use super::{Error, Repository, Start};
-use crate::domain::access::NamespaceId;
 use crate::domain::field::Time;
-use crate::domain::query::Query;
+use crate::domain::query::{Query, Window};
 use crate::domain::sort::{Direction, KeyValue, Position, SortField, SortKey};
 
 /// What a list is sorted by first, where the index of it has the rest in the other direction.
@@ -47,16 +48,16 @@ impl<'q> Lead<'q> {
     }
 
     /// The first value.
-    fn statement(&self, namespace: NamespaceId) -> SelectStatement {
+    fn statement(&self, compiler: Compiler) -> SelectStatement {
         let order = match self.direction {
             Direction::Ascending => Order::Asc,
             Direction::Descending => Order::Desc,
         };
-        let mut select = Sql::select();
+        // Of what is hidden, too: the list itself leaves that out.
+        let mut select = in_namespace(compiler, Window::default());
         select
+            .clear_selects()
             .column(self.column)
-            .from(Entity)
-            .and_where(Expr::col(Column::NamespaceId).eq(namespace.0))
             .and_where(Expr::col(self.column).is_not_null())
             .order_by(self.column, order)
             .limit(1);
@@ -92,7 +93,8 @@ impl Repository {
             return Ok(start.clone());
         }
         let Some(lead) = Lead::of(query) else { return Ok(None) };
-        let row = reader.query_one(&lead.statement(query.selection.namespace)).await?;
+        let compiler = self.compiler(query.selection.namespace);
+        let row = reader.query_one(&lead.statement(compiler)).await?;
         row.map(|row| lead.position(&row)).transpose()
     }
 }
