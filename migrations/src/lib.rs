@@ -20,6 +20,7 @@ mod m20261120_000003_interaction_indexes;
 mod m20261120_000004_distribution;
 mod m20261121_000005_lifecycle;
 mod m20261121_000006_type_statistics;
+mod m20261122_000007_pending_lists;
 
 /// Brings a database to the present schema, and back.
 #[derive(Debug)]
@@ -35,6 +36,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261120_000004_distribution::Migration),
             Box::new(m20261121_000005_lifecycle::Migration),
             Box::new(m20261121_000006_type_statistics::Migration),
+            Box::new(m20261122_000007_pending_lists::Migration),
         ]
     }
 }
