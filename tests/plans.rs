@@ -478,45 +478,33 @@ async fn first_pages_that_sort(loaded: &Loaded) -> Vec<String> {
     wrong
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_planned_once_is_answered_by_its_index_whatever_its_values() {
-    for loaded in loaded().await {
-        if loaded.database.repository.dialect() == Dialect::Postgres {
-            let kept = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off \
-                        -c enable_bitmapscan=off -c random_page_cost=1.1";
-            let options = kept.replace(' ', "%20");
-            let url = format!("{}?options={options}", loaded.database.url);
-            let connection = Database::connect(&url).await.unwrap();
-            let mut wrong = Vec::new();
-            for (what, query, start, index) in planned_once(&loaded) {
-                let settings = settings(&loaded, &query).await;
-                assert!(
-                    settings.contains("plan_cache_mode = 'force_generic_plan'"),
-                    "{what}: {settings}"
-                );
-                let repository = &loaded.database.repository;
-                for statement in repository.page_statements(&query, &Way::Free, &start, 101) {
-                    let statement = repository.render(&statement);
-                    let text = statement.to_string();
-                    let plan = kept_plan(&connection, statement).await;
-                    // One row at most needs neither an order nor a bound.
-                    let alone = index == "interactions_pkey"
-                        || !["Sort", "Filter:"].iter().any(|more| plan.contains(more));
-                    if !plan.contains(&format!("using {index} ")) || !alone {
-                        wrong.push(format!(
-                            "{what} is not answered by {index} alone:\n{text}\n{plan}"
-                        ));
-                    }
-                }
+/// On PostgreSQL: what is planned once, but is not answered by its index alone, whatever its values.
+async fn not_planned_well_once(loaded: &Loaded) -> Vec<String> {
+    let one = loaded.query(parsed(&json!({"user_id": "u1"})), "", &[]);
+    assert!(settings(loaded, &one).await.contains("plan_cache_mode = 'force_generic_plan'"));
+    let several = loaded.query(parsed(&json!({"user_id": ["u1", "u2"]})), "", &[]);
+    assert!(settings(loaded, &several).await.contains("plan_cache_mode = 'force_custom_plan'"));
+    let kept = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off \
+                -c enable_bitmapscan=off -c random_page_cost=1.1";
+    let url = format!("{}?options={}", loaded.database.url, kept.replace(' ', "%20"));
+    let connection = Database::connect(&url).await.unwrap();
+    let mut wrong = Vec::new();
+    for (what, query, start, index) in planned_once(loaded) {
+        let repository = &loaded.database.repository;
+        for statement in repository.page_statements(&query, &Way::Free, &start, 101) {
+            let statement = repository.render(&statement);
+            let text = statement.to_string();
+            let plan = kept_plan(&connection, statement).await;
+            // One row at most needs neither an order nor a bound.
+            let alone = index == "interactions_pkey"
+                || !["Sort", "Filter:"].iter().any(|more| plan.contains(more));
+            if !plan.contains(&format!("using {index} ")) || !alone {
+                wrong.push(format!("{what} is not answered by {index} alone:\n{text}\n{plan}"));
             }
-            assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
-            let other = loaded.query(parsed(&json!({"user_id": ["u1", "u2"]})), "", &[]);
-            assert!(settings(&loaded, &other).await.contains("'force_custom_plan'"));
-            connection.close().await.unwrap();
         }
-        loaded.connection.close().await.unwrap();
-        loaded.database.remove().await;
     }
+    connection.close().await.unwrap();
+    wrong
 }
 
 /// The plan of a statement that knows nothing of its values.
@@ -570,6 +558,9 @@ async fn requests_are_answered_by_their_index() {
             }
         }
         wrong.extend(first_pages_that_sort(&loaded).await);
+        if dialect == Dialect::Postgres {
+            wrong.extend(not_planned_well_once(&loaded).await);
+        }
         for (what, index, statement) in removals(&loaded).await {
             let plan = loaded.plan(loaded.database.repository.render(&statement)).await;
             let sorts = ["Sort", "TEMP B-TREE"].iter().any(|sort| plan.contains(sort));
